@@ -85,8 +85,8 @@ describe('each rule is needed: the model finds a violation', () => {
       finds: TWICE,
     },
     {
-      without: 'knowing which slots the bridge itself has freed',
-      protocol: { isFreedKnown: false },
+      without: 'noticing that the bridge itself has freed a slot that it takes over',
+      protocol: { isFreedNoticed: false },
       bounds: { repeatCount: 1, faults: ['release'] },
       finds: TWICE,
     },

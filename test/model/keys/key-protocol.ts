@@ -29,8 +29,8 @@ export interface KeyProtocol {
   isQueueRecovered: boolean;
   /** Whether the lane looks, when it begins a transaction, whether it still holds the slots. */
   isQueueChecked: boolean;
-  /** Whether a bridge that has freed a slot knows that before it reads it in the log. */
-  isFreedKnown: boolean;
+  /** Whether a bridge that takes a slot over notices that it has freed it meanwhile. */
+  isFreedNoticed: boolean;
 }
 
 export const KEY_PROTOCOL: KeyProtocol = {
@@ -50,5 +50,5 @@ export const KEY_PROTOCOL: KeyProtocol = {
   isOneTransaction: true,
   isQueueRecovered: true,
   isQueueChecked: true,
-  isFreedKnown: true,
+  isFreedNoticed: true,
 };

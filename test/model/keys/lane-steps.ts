@@ -73,14 +73,12 @@ function writesAnswers(place: Place, lane: Lane): Step<State>[] {
 }
 
 function committed(place: Place, lane: Lane): Step<State> {
-  const { state, number, rules } = place;
-  const { held, index, claims } = bridgeOf(place);
+  const { state, number } = place;
+  const { held, index, takes } = bridgeOf(place);
   if (lane.freeing !== undefined) {
     const slot = lane.freeing;
-    // What it has committed itself, it knows.
-    const own = (state.claims[slot] ?? []).findLastIndex(({ claim }) => claim.owner === undefined);
-    const end = rules.protocol.isFreedKnown ? Math.max(claims[slot] ?? 0, own + 1) : (claims[slot] ?? 0);
-    const change = { held: held.with(slot, false), claims: claims.with(slot, end) };
+    const take = takes[slot];
+    const change = { held: held.with(slot, false), takes: takes.with(slot, take && { ...take, isFreed: true }) };
     const idle: Lane = { ...lane, step: 'idle', freeing: undefined };
     return inside(place, `has freed slot ${slot}`, withLane(withBridge(state, number, change), place, idle));
   }

@@ -78,6 +78,8 @@ export interface Lane {
 /** A slot is being taken over. */
 export interface Take {
   guard: string;
+  /** Whether the bridge has freed the slot since it began. */
+  isFreed: boolean;
   /** `asked`: where a mutation asks for the ends before it takes the guard over. */
   step: 'asked' | 'readingClaims' | 'readingAnswers' | 'read' | 'ending' | 'committed';
   ends: Ends | undefined;

@@ -39,7 +39,7 @@ function stepsOf(place: Place, slot: number, take: Take): Step<State>[] {
       return holderOf(state, id) === producer ? hearsNothing(place, slot) : [fenced(place, slot)];
     }
     default:
-      return [inside(place, `holds slot ${slot}`, owned(place, slot)), ...hearsNothing(place, slot)];
+      return [inside(place, `holds slot ${slot}`, owned(place, slot, take)), ...hearsNothing(place, slot)];
   }
 }
 
@@ -61,7 +61,7 @@ export function begin(place: Place, slot: number, guard: string): State | undefi
   const claims = next.claims.map((log, other) => (other === slot ? log.length : 0));
   const answers = isReadAfterInit ? [] : answerEnds(place, guard);
   const step = isReadAfterInit ? 'readingClaims' : 'asked';
-  return withTake(next, place, slot, { guard, step, ends: { claims, answers } });
+  return withTake(next, place, slot, { guard, isFreed: false, step, ends: { claims, answers } });
 }
 
 function inited(place: Place, slot: number, guard: string): State | undefined {
@@ -113,7 +113,7 @@ function claims(place: Place, slot: number, take: Take): Step<State>[] {
 }
 
 /** The bridge owns the slot, as far as it knows: it may have slept since its claim was committed. */
-function owned(place: Place, slot: number): State {
+function owned(place: Place, slot: number, { isFreed }: Take): State {
   const { state, number, rules } = place;
   const { held, lane } = bridgeOf(place);
   const own = (state.claims[slot] ?? []).findLastIndex(({ claim }) => claim.owner === letter(number));
@@ -122,7 +122,8 @@ function owned(place: Place, slot: number): State {
     state.claims.map((_, other) => (other === slot ? own + 1 : 0)),
   );
   const claim = knownClaim(known, number, slot);
-  const isHeld = rules.protocol.holds(claim, { self: letter(number), laneId: lane.id });
+  const { holds, isFreedNoticed } = rules.protocol;
+  const isHeld = holds(claim, { self: letter(number), laneId: lane.id }) && !(isFreed && isFreedNoticed);
   return withTake(withBridge(known, number, { held: held.with(slot, isHeld) }), place, slot, undefined);
 }
 

@@ -83,8 +83,10 @@ export class Slots {
     if (this.#lanes.length > 0 && !this.#isClaimed(slot)) this.#held.delete(slot);
   }
 
+  /** A claim that is being read back is older than the one that frees the slot. */
   onFreed(slot: number): void {
     this.#held.delete(slot);
+    for (const { slots } of this.#takeOvers.values()) slots.delete(slot);
   }
 
   suspend(lane: number): void {
@@ -143,7 +145,7 @@ export class Slots {
     const startedAtMs = performance.now();
     const slots = [...takeOver.slots];
     try {
-      await this.#takeOver(guard, slots, within(cluster.options.requestTimeoutMs));
+      await this.#takeOver(guard, takeOver.slots, within(cluster.options.requestTimeoutMs));
       const durationMs = performance.now() - startedAtMs;
       totals.takeOverDurations.observe(durationMs);
       const held = slots.filter((slot) => this.#held.has(slot));
@@ -159,7 +161,8 @@ export class Slots {
     }
   }
 
-  async #takeOver(guard: string, slots: readonly number[], limits: Limits): Promise<void> {
+  async #takeOver(guard: string, wanted: ReadonlySet<number>, limits: Limits): Promise<void> {
+    const slots = [...wanted];
     const { slotLog, self } = this.#options;
     const producer = this.#producer(guard);
     const owner = slotLog.claims.find(({ transactionalId }) => transactionalId === guard)?.owner;
@@ -187,7 +190,7 @@ export class Slots {
       if (!endedBy(error).isFenced) await producer.init(limits);
     }
     await slotLog.readToEnd(slots, limits);
-    for (const slot of claimed) if (this.#isClaimed(slot)) this.#held.add(slot);
+    for (const slot of claimed) if (wanted.has(slot) && this.#isClaimed(slot)) this.#held.add(slot);
   }
 
   #producer(transactionalId: string): TransactionalProducer {
