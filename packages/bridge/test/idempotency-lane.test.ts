@@ -7,7 +7,7 @@ import { unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
 import { AnswerLog } from '../src/idempotency/answer-log.ts';
 import { IdempotencyTotals } from '../src/idempotency/idempotency-totals.ts';
-import { hashKey } from '../src/idempotency/key-index.ts';
+import { hashKey } from '../src/idempotency/key-shard.ts';
 import type { KeyedOutcome } from '../src/idempotency/keyed-request.ts';
 import { Lane } from '../src/idempotency/lane.ts';
 import { within } from '../src/kafka/client/limits.ts';

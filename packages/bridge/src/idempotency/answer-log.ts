@@ -9,7 +9,8 @@ import { storedRecords } from '../kafka/fetch/stored-records.ts';
 import { TopicReader } from '../kafka/fetch/topic-reader.ts';
 import type { StoredRecord } from '../records.ts';
 import { decodeAnswer, type LoggedAnswer } from './answers.ts';
-import { type AnswerPlace, hashKey, type KeyHash, KeyIndex, UNREAD_MS } from './key-index.ts';
+import { KeyIndex } from './key-index.ts';
+import { type AnswerPlace, hashKey, type KeyHash, UNREAD_MS } from './key-shard.ts';
 import { LogReader } from './log-reader.ts';
 import { ANSWER_PARTITION_COUNT, ANSWER_TOPIC, ensureAnswerTopic } from './topics.ts';
 

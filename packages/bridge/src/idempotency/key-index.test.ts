@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hashKey, KeyIndex, UNREAD_MS } from './key-index.ts';
+import { KeyIndex } from './key-index.ts';
+import { hashKey, UNREAD_MS } from './key-shard.ts';
 
 const keyOf = (name: number | string) => hashKey(Buffer.from(`key ${name}`));
 
@@ -78,5 +79,19 @@ describe('the index of keys', () => {
     const index = new KeyIndex({ maxKeys: 1 << 17, retentionMs: 1_000 });
     for (let key = 0; key < 1 << 17; key += 1) index.add(keyOf(key), { partition: 1, offset: key }, 0);
     expect(index.bytes / index.size).toBeLessThan(64);
+  });
+
+  test('with many shards, knows and expires what one with a single shard does', () => {
+    const index = new KeyIndex({ maxKeys: 100_000, retentionMs: 1_000 });
+    for (let key = 0; key < 100_000; key += 1) index.add(keyOf(key), { partition: key % 32, offset: key }, key / 100);
+    expect(index.size).toBe(100_000);
+    expect(index.hasRoomFor(1)).toBe(false);
+    index.add(keyOf('late'), { partition: 1, offset: 1 }, 1_500);
+    // The keys before 500 have made room.
+    expect(index.get(keyOf('late'))).toEqual({ partition: 1, offset: 1 });
+    expect([index.size, index.expiredCount]).toEqual([50_001, 50_000]);
+    for (let key = 0; key < 100_000; key += 97) {
+      expect(index.get(keyOf(key))).toEqual(key < 50_000 ? undefined : { partition: key % 32, offset: key });
+    }
   });
 });

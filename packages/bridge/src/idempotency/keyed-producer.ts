@@ -14,7 +14,7 @@ import { AnswerLog } from './answer-log.ts';
 import { type Answer, encodeIdentity } from './answers.ts';
 import { laneId } from './claims.ts';
 import { IdempotencyTotals } from './idempotency-totals.ts';
-import { type AnswerPlace, hashKey, type KeyHash } from './key-index.ts';
+import { type AnswerPlace, hashKey, type KeyHash } from './key-shard.ts';
 import type { KeyedOutcome, KeyedRequest } from './keyed-request.ts';
 import { Lane, type LaneLog } from './lane.ts';
 import { decideKey, decideKeyed, type KeyedQuestion } from './rules.ts';

@@ -2,7 +2,7 @@
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import type { Answer } from './answers.ts';
-import type { KeyHash } from './key-index.ts';
+import type { KeyHash } from './key-shard.ts';
 
 export interface KeyedRequest {
   /** The key of its answer in the log, and the hash of that. */
