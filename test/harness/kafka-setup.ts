@@ -28,6 +28,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const reaper = new Reaper();
   const onProgress = (text: string): void => void process.stderr.write(`${text}\n`);
   const runtime = await resolveKafkaRuntime({ onProgress, reaper });
+  // Downloaded once, for one file, whose hooks have a limit.
+  const otherRelease =
+    runtime.kind === 'java' ? resolveKafkaRuntime({ onProgress, reaper, release: '3.9' }) : undefined;
   // All brokers of the run start from it.
   const classData = makeClassData(runtime, reaper);
   const kafka = await startKafka({
@@ -46,7 +49,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
     onProgress,
   });
-  await classData;
+  await Promise.all([classData, otherRelease]);
   project.provide('kafkaBootstrap', kafka.bootstrap);
   return async () => {
     await Promise.all(kafka.brokers.map((broker) => broker.process.kill()));

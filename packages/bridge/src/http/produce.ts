@@ -87,7 +87,10 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   const { target, headers, body, sender } = request;
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
+  // Of the transaction that is committed: those before it are described, too.
+  let lastResults: readonly ProduceResult[] = [];
   const describe = (results: readonly ProduceResult[]): Answer | Promise<Answer> => {
+    lastResults = [...results];
     const text = request.slices.run(offsetsText(results));
     return text instanceof Promise ? text.then(answerOf) : answerOf(text);
   };
@@ -100,13 +103,13 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
     topic,
     records,
     bodyBytes: body?.length ?? 0,
-    describe: (results) => {
-      const storedCount = countStored(results);
-      metrics.countProduced(storedCount, results.length - storedCount);
-      request.watch?.produced(results);
-      return describe(results);
-    },
+    describe,
   });
+  if (!isReplayed) {
+    const storedCount = countStored(lastResults);
+    metrics.countProduced(storedCount, lastResults.length - storedCount);
+    request.watch?.produced(lastResults);
+  }
   if (isReplayed) reply.header(REPLAYED_HEADER, 'true');
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
 }

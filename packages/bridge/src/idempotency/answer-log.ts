@@ -2,9 +2,9 @@
 import { performance } from 'node:perf_hooks';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { toBridgeError } from '../kafka/client/failure.ts';
+import { mayBeRetried, toBridgeError } from '../kafka/client/failure.ts';
 import { errorIdOf } from '../kafka/client/kafka-errors.ts';
-import { bounded, type Limits, within } from '../kafka/client/limits.ts';
+import { bounded, type Limits, retrying, within } from '../kafka/client/limits.ts';
 import { storedRecords } from '../kafka/fetch/stored-records.ts';
 import { TopicReader } from '../kafka/fetch/topic-reader.ts';
 import type { StoredRecord } from '../records.ts';
@@ -104,7 +104,12 @@ export class AnswerLog {
   /** Reads an answer. Errors: `kafkaUnavailable`; `kafkaRefused` for one that cannot be read. */
   async read({ partition, offset }: AnswerPlace, limits: Limits): Promise<LoggedAnswer> {
     try {
-      const value = await this.#fetch(partition, BigInt(offset), limits);
+      const value = await retrying(
+        async (attempt) => await this.#fetch(partition, BigInt(offset), { limits, isFresh: attempt > 0 }),
+        limits,
+        mayBeRetried,
+        this.#cluster.backoff,
+      );
       if (value !== null) return await decodeAnswer(value);
     } catch (error) {
       if (error instanceof SyntaxError) throw unreadable();
@@ -113,8 +118,13 @@ export class AnswerLog {
     throw unreadable();
   }
 
-  async #fetch(partition: number, position: bigint, limits: Limits): Promise<Buffer | null> {
-    const topics = await this.#cluster.topics([ANSWER_TOPIC], limits);
+  /** `isFresh`: the leader may have moved. */
+  async #fetch(
+    partition: number,
+    position: bigint,
+    { limits, isFresh }: { limits: Limits; isFresh: boolean },
+  ): Promise<Buffer | null> {
+    const topics = await this.#cluster.topics([ANSWER_TOPIC], limits, isFresh ? { maxAgeMs: 0 } : {});
     const answer = topics.get(ANSWER_TOPIC);
     const leader = answer !== undefined && 'topic' in answer ? answer.topic.partitions[partition]?.leader : undefined;
     if (leader === undefined || leader < 0 || this.#fetcher === undefined) throw new BridgeError('kafkaUnavailable');
