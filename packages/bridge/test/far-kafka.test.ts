@@ -20,7 +20,12 @@ let oneWayMs = 60;
 async function startFarEnd(port: number): Promise<{ server: Server; port: number; close(): void }> {
   const sockets = new Set<Socket>();
   const pass = (from: Socket, to: Socket): void => {
-    from.on('data', (chunk) => setTimeout(() => to.write(chunk), oneWayMs));
+    const onTheWay: (Buffer | string)[] = [];
+    from.on('data', (chunk) => {
+      onTheWay.push(chunk);
+      // In order also when the way has become shorter.
+      setTimeout(() => to.write(onTheWay.shift() ?? ''), oneWayMs);
+    });
     from.on('error', () => {});
     from.on('close', () => setTimeout(() => to.destroy(), oneWayMs));
     sockets.add(from);
@@ -233,4 +238,39 @@ test('an answer says that what came before it is committed also where a lease is
     oneWayMs = 0;
     await bridge.close();
   }
+});
+
+test('a poll with time left waits for a confirmation that takes longer than its lease, and gives way to other operations meanwhile', async () => {
+  oneWayMs = 0;
+  const topic = await kafka.topic();
+  await kafka.write(topic, [{ value: '0' }, { value: '1' }]);
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: 'suddenly-far', region: 'east' },
+    kafka: { heartbeatIntervalMs: 3000 },
+    consumers: { maxPollRecords: 1 },
+  });
+  onTestFinished(async () => {
+    oneWayMs = 0;
+    await bridge.close();
+  });
+  const [one, seeking] = [
+    await bridge.consumer(unique('group'), 'c', [topic]),
+    await bridge.consumer(unique('group'), 'c', [topic]),
+  ];
+  for (const consumer of [one, seeking]) expect(await consumer.take(1)).toMatchObject([{ offset: 0 }]);
+  // The next record is fetched: nothing but the confirmation is missing.
+  await withSessionLog(async (leaseMs) => {
+    const leasesMs = (): number[] => [one, seeking].map(({ group }) => leaseMs(group, 'c'));
+    await until('the leases are in the log', () => leasesMs().every(Number.isFinite));
+    // Not one answer comes within the leases, which fit the answers before.
+    oneWayMs = Math.max(200, ...leasesMs());
+  });
+  const polls = [one, seeking].map((consumer) => consumer.poll('timeout=60000'));
+  const seeks = [one, seeking].map((consumer, index) =>
+    bridge.post(`${consumer.path}/positions`, { offsets: [{ topic, partition: 0, offset: 1 - index }] }),
+  );
+  // They wait for the first attempt of the poll to fail.
+  for (const seek of seeks) expect((await seek).status).toBe(204);
+  oneWayMs = 0;
+  expect((await Promise.all(polls)).map(({ body }) => body)).toMatchObject([[{ offset: 1 }], [{ offset: 0 }]]);
 });

@@ -4,6 +4,7 @@
  * consumer's other operations, and continues after them.
  */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { Liveness } from '../kafka/client/liveness.ts';
 import type { Fetcher } from '../kafka/fetch/fetcher.ts';
@@ -65,6 +66,7 @@ interface PollProgress {
   turn: PollTurn;
   /** Aborted when the client has gone. */
   signal: AbortSignal;
+  startedAtMs: number;
   access: TopicAccess;
   convert: PollRequest['convert'];
 }
@@ -74,8 +76,13 @@ interface PollProgress {
  * responds without.
  */
 const COMMIT_WAIT_MS = 1000;
-/** How long fetched records wait for the confirmation that this bridge owns the session. */
+/**
+ * Fetched records wait this long for the confirmation that this bridge owns the session, also beyond the poll's time. A poll that
+ * has time left then asks again, unless no broker responds.
+ */
 const CONFIRM_TIMEOUT_MS = 2000;
+/** Before a poll with time left tries again what failed: it may fail at once. */
+const RETRY_PAUSE_MS = 50;
 /** How often a waiting poll looks for partitions that do not exist yet. */
 const MISSING_PARTITIONS_INTERVAL_MS = 500;
 
@@ -124,7 +131,7 @@ export class Poller {
     if (this.#partitions.hasRecords) ownership.confirmAhead();
     let answer: Answer | undefined;
     try {
-      answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, access, convert });
+      answer = await this.#nextAnswer({ membership, committing, limits, turn, signal, startedAtMs, access, convert });
     } catch (error) {
       if (!over.signal.aborted) throw error;
     } finally {
@@ -155,28 +162,34 @@ export class Poller {
 
   /** Waits until there are records, or the time is over; gives way to other operations whenever they come. */
   async #waitForRecords(progress: PollProgress): Promise<boolean> {
-    const { subscription } = this.#dependencies;
     const { limits, turn } = progress;
     const { deadlineAtMs } = limits;
     while (true) {
       const waiting = this.#startWaiting(progress);
       try {
-        return await this.#waitOnce(progress.membership, { deadlineAtMs, signal: waiting.signal });
+        return await this.#waitOnce(progress, { deadlineAtMs, signal: waiting.signal });
       } catch (error) {
         if (limits.signal?.aborted === true || error !== waiting.signal.reason) throw error;
       } finally {
         turn.onWanted = undefined;
       }
-      try {
-        await bounded(turn.giveWay(), limits);
-      } catch {
-        // An operation that waits for Kafka outlasts the poll.
-        return false;
-      }
-      // The client unsubscribed meanwhile.
-      if (!isReading(subscription.state)) return false;
-      progress.membership = subscription.readAs();
+      if (!(await this.#giveWay(progress))) return false;
     }
+  }
+
+  /** Lets the operations that wait run, and returns whether the poll continues after them. */
+  async #giveWay(progress: PollProgress): Promise<boolean> {
+    const { subscription } = this.#dependencies;
+    try {
+      await bounded(progress.turn.giveWay(), progress.limits);
+    } catch {
+      // An operation that waits for Kafka outlasts the poll.
+      return false;
+    }
+    // The client unsubscribed meanwhile.
+    if (!isReading(subscription.state)) return false;
+    progress.membership = subscription.readAs();
+    return true;
   }
 
   /** The controller of a wait that another operation interrupts. */
@@ -194,12 +207,13 @@ export class Poller {
    * Waits for the group, for positions and for records, in this order, as often as the group changes. Whether there are
    * records.
    */
-  async #waitOnce(membership: Membership | undefined, limits: Limits): Promise<boolean> {
-    const { subscription, positions, fetcher } = this.#dependencies;
+  async #waitOnce({ membership, startedAtMs }: PollProgress, limits: Limits): Promise<boolean> {
+    const { fetcher } = this.#dependencies;
     while (true) {
-      if (!(await subscription.knowsTopics(limits))) return false;
-      if (membership !== undefined && !(await membership.join(limits))) return false;
-      if (!(await positions.find(limits))) return false;
+      if (!(await this.#isReady(membership, limits))) {
+        if (!(await this.#mayRetry(limits, startedAtMs))) return false;
+        continue;
+      }
       const isComplete = this.#partitions.isPositioned;
       const waitMs = isComplete ? remainingMs(limits) : Math.min(MISSING_PARTITIONS_INTERVAL_MS, remainingMs(limits));
       await fetcher.fill(within(waitMs, limits.signal));
@@ -207,6 +221,14 @@ export class Poller {
       if (this.#partitions.hasRecords) return true;
       if (remainingMs(limits) === 0) return false;
     }
+  }
+
+  /** Waits for the group and for positions: whether they were there in time. */
+  async #isReady(membership: Membership | undefined, limits: Limits): Promise<boolean> {
+    const { subscription, positions } = this.#dependencies;
+    if (!(await subscription.knowsTopics(limits))) return false;
+    if (membership !== undefined && !(await membership.join(limits))) return false;
+    return await positions.find(limits);
   }
 
   /** A response with records that this bridge may send; `undefined` when there are no records in time. */
@@ -219,13 +241,31 @@ export class Poller {
       const answer = await making;
       // The end of the poll is no error of its records.
       if ('error' in answer.result && progress.limits.signal?.aborted === true) return undefined;
-      if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) return undefined;
+      if (!(await isOwned(ownership, within(CONFIRM_TIMEOUT_MS, progress.signal)))) {
+        const { limits, turn, startedAtMs } = progress;
+        if (!(await this.#mayRetry(limits, startedAtMs))) return undefined;
+        if (turn.isWanted && !(await this.#giveWay(progress))) return undefined;
+        continue;
+      }
       // The group may have taken partitions away meanwhile.
       if (membership?.isJoined === false || !this.#partitions.isCurrent(answer.reader)) continue;
       subscription.checkPermitted(answer.reader, progress.access);
       return answer;
     }
     return undefined;
+  }
+
+  /**
+   * After Kafka did not do in time what the poll needs: whether the poll has time to try again, after a pause. Kafka may be slow, or
+   * only some brokers may be gone. Errors: `kafkaUnavailable` where none responds; the signal's reason.
+   */
+  async #mayRetry(limits: Limits, startedAtMs: number): Promise<boolean> {
+    if (remainingMs(limits) <= RETRY_PAUSE_MS) return false;
+    limits.signal?.throwIfAborted();
+    await this.#dependencies.liveness.confirm({ sinceMs: startedAtMs });
+    await delay(RETRY_PAUSE_MS);
+    limits.signal?.throwIfAborted();
+    return true;
   }
 
   /** Made before this bridge is confirmed as the owner: an error is reported after that. Never rejects. */
