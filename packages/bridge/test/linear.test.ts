@@ -1,6 +1,7 @@
 /** What a client makes long is worked through in time that is linear in its length. */
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import { testCluster } from '../../../test/harness/cluster.ts';
+import { expectRatioBelow } from '../../../test/harness/processor-ratio.ts';
 import { IDLE_SESSION } from '../../../test/harness/session-description.ts';
 import { Seeks } from '../src/consumers/seeks.ts';
 import { Partitions } from '../src/kafka/fetch/partitions.ts';
@@ -132,29 +133,8 @@ const WORK: readonly [what: string, count: number, prepare: (count: number) => (
 const FACTOR = 8;
 /** Linear work takes 8 times as long, and what sorts or collects garbage longer; quadratic work takes 64 times as long. */
 const MOST_RATIO = 28;
-const ROUNDS = 20;
-/** Another process of the machine makes a round longer, never shorter: quadratic work stays so in every attempt. */
-const ATTEMPTS = 8;
-
-/** The least of some rounds. */
-function leastMs(work: () => unknown): number {
-  let leastMs = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const startedAtMs = performance.now();
-    work();
-    leastMs = Math.min(leastMs, performance.now() - startedAtMs);
-  }
-  return leastMs;
-}
 
 test.each(WORK)('%s is linear', (what, count, prepare) => {
   const [small, large] = [prepare(count), prepare(FACTOR * count)];
-  let [smallMs, largeMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (let attempt = 0; attempt < ATTEMPTS && !(largeMs / smallMs < MOST_RATIO); attempt += 1) {
-    smallMs = Math.min(smallMs, leastMs(small));
-    largeMs = Math.min(largeMs, leastMs(large));
-  }
-  expect(largeMs / smallMs, `${what}: ${smallMs} ms, and ${largeMs} ms for ${FACTOR} times as much`).toBeLessThan(
-    MOST_RATIO,
-  );
+  expectRatioBelow(MOST_RATIO, { small, large, what });
 });
