@@ -33,7 +33,7 @@ export function encodeIdentity(identity: string): Buffer {
 }
 
 /** Answers that are longer are compressed. */
-const PLAIN_BYTES = 1024;
+const PLAIN_BYTES = 8_192;
 const compress = promisify<Buffer, Buffer>(gzip);
 const decompress = promisify<Buffer, Buffer>(gunzip);
 

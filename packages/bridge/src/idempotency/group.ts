@@ -90,26 +90,34 @@ export function planRecords(requests: readonly KeyedRequest[], options: PlanOpti
   const nowMs = performance.now();
   for (const request of requests) {
     const entries = entriesOf(request, options);
-    const restsUntilMs = entries.reduce(
-      (latest, entry) => Math.max(latest, options.trouble.restsUntilMs(entry, nowMs)),
-      0,
-    );
+    const restsUntilMs = restOf(entries, options.trouble, nowMs);
     if (restsUntilMs > 0) {
       plan.deferred.push(Object.assign(request, { notBeforeMs: restsUntilMs }));
       continue;
     }
     plan.requests.push(request);
+    // Records that follow each other often share the partition.
+    let last: Queue | undefined;
     for (const entry of entries) {
-      const { topic, partition } = entry;
-      const key = partitionKey(topic, partition);
-      const queue = queues.get(key) ?? { topic, partition, entries: [], batchLimit: Number.POSITIVE_INFINITY };
-      queues.set(key, queue);
-      queue.entries.push(entry);
+      if (last?.partition !== entry.partition || last.topic !== entry.topic) last = queueOf(queues, entry);
+      last.entries.push(entry);
     }
   }
   for (const topic of new Set(requests.map((request) => request.topic))) options.partitioner.onSent(topic);
   plan.queues.push(...queues.values());
   return plan;
+}
+
+/** Until when the request waits for a partition that stores nothing; 0: it does not. */
+function restOf(entries: readonly Entry[], trouble: PartitionTrouble, nowMs: number): number {
+  return entries.reduce((latest, entry) => Math.max(latest, trouble.restsUntilMs(entry, nowMs)), 0);
+}
+
+function queueOf(queues: Map<string, Queue>, { topic, partition }: Entry): Queue {
+  const key = partitionKey(topic, partition);
+  const queue = queues.get(key) ?? { topic, partition, entries: [], batchLimit: Number.POSITIVE_INFINITY };
+  queues.set(key, queue);
+  return queue;
 }
 
 function entriesOf(request: KeyedRequest, options: PlanOptions): Entry[] {

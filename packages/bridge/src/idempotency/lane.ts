@@ -14,7 +14,7 @@ import { serializedBytes } from '../producer/record-size.ts';
 import type { RecordLimits } from '../producer/refusal.ts';
 import type { RecordToProduce } from '../records.ts';
 import type { AnswerLog } from './answer-log.ts';
-import { encodeAnswer, encodeShortAnswer } from './answers.ts';
+import { type Answer, encodeAnswer, encodeShortAnswer } from './answers.ts';
 import { answerPartitionOf, CLAIM_KEY, encodeClaim, freeClaim } from './claims.ts';
 import { CommitPace } from './commit-pace.ts';
 import { planRecords, storeRecords } from './group.ts';
@@ -286,9 +286,8 @@ export class Lane {
     for (const request of group) {
       const described = request.describe(request.results);
       request.answer = described instanceof Promise ? await described : described;
-      const { fingerprint, identity } = request;
-      const logged = Object.assign({ fingerprint }, request.answer);
-      const record = recordOf(identity, encodeShortAnswer(logged) ?? (await encodeAnswer(logged)));
+    }
+    for (const record of await Promise.all(group.map(answerRecord))) {
       const recordBytes = serializedBytes(record);
       if (records.length > 0 && bytes + recordBytes > ANSWER_BATCH_BYTES) {
         offsets.push(...(await this.#storeAnswerBatch(records, limits)));
@@ -381,6 +380,15 @@ export class Lane {
 /** Whether the bridge lacks a right: nothing is stored, and another attempt does not help. */
 function isHopeless({ errorId, mayBeCommitted }: TransactionEnded): boolean {
   return errorId !== undefined && isForbidden(errorId) && !mayBeCommitted;
+}
+
+/** The answer of a request in the log. Long ones are compressed in other threads. */
+function answerRecord({ identity, fingerprint, answer }: KeyedRequest): RecordToProduce | Promise<RecordToProduce> {
+  const logged = Object.assign({ fingerprint }, answer as Answer);
+  const short = encodeShortAnswer(logged);
+  return short === undefined
+    ? encodeAnswer(logged).then((value) => recordOf(identity, value))
+    : recordOf(identity, short);
 }
 
 function tooLate({ isUncertain }: KeyedRequest): BridgeError {
