@@ -60,18 +60,13 @@ async function produce(production: Production, dependencies: ProduceDependencies
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;
-  const counted = (results: readonly ProduceResult[]): void => {
-    const storedCount = countStored(results);
-    metrics.countProduced(storedCount, results.length - storedCount);
-    request.watch?.produced(results);
-  };
   if (isAsync) {
     const { results } = await sink.takeOver(topic, records, bodyBytes);
-    void results.then(counted);
+    void results.then((stored) => countResults(stored, request, metrics));
     return respondEmpty(reply, 204);
   }
   const results = await sink.send(topic, records, bodyBytes);
-  counted(results);
+  countResults(results, request, metrics);
   const text = request.slices.run(offsetsText(results));
   return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
 }
@@ -87,10 +82,10 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   const { target, headers, body, sender } = request;
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
-  // Of the transaction that is committed: those before it are described, too.
+  // Those of a transaction that is not committed are described, too: they are counted at the end.
   let lastResults: readonly ProduceResult[] = [];
   const describe = (results: readonly ProduceResult[]): Answer | Promise<Answer> => {
-    lastResults = [...results];
+    lastResults = results;
     const text = request.slices.run(offsetsText(results));
     return text instanceof Promise ? text.then(answerOf) : answerOf(text);
   };
@@ -105,12 +100,8 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
     bodyBytes: body?.length ?? 0,
     describe,
   });
-  if (!isReplayed) {
-    const storedCount = countStored(lastResults);
-    metrics.countProduced(storedCount, lastResults.length - storedCount);
-    request.watch?.produced(lastResults);
-  }
   if (isReplayed) reply.header(REPLAYED_HEADER, 'true');
+  else countResults(lastResults, request, metrics);
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
 }
 
@@ -118,8 +109,10 @@ function answerOf(body: string | Buffer): Answer {
   return { status: 200, body };
 }
 
-function countStored(results: readonly ProduceResult[]): number {
-  return results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
+function countResults(results: readonly ProduceResult[], { watch }: Request, metrics: Metrics): void {
+  const storedCount = results.reduce((count, result) => count + ('offset' in result ? 1 : 0), 0);
+  metrics.countProduced(storedCount, results.length - storedCount);
+  watch?.produced(results);
 }
 
 /** The response, in slices: as UTF-8 when there is more than one. */

@@ -70,11 +70,6 @@ export class TransactionalProducer {
     this.#numbers.clear();
   }
 
-  /** Whether records were sent since the last transaction ended. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   /**
    * Sends batches of the open transaction, at most one for each partition, each to its leader, until every one is stored or refused
    * for good. Errors: {@link TransactionEnded}.
@@ -83,7 +78,7 @@ export class TransactionalProducer {
     const outcomes: (BatchOutcome | undefined)[] = new Array(batches.length);
     const doubtful = new Set<TransactionBatch>();
     this.#isOpen ||= batches.length > 0;
-    await this.settled(limits);
+    await this.#settled(limits);
     try {
       let open = batches.map((_, index) => index);
       for (let attempt = 0; open.length > 0; attempt += 1) {
@@ -107,7 +102,7 @@ export class TransactionalProducer {
   }
 
   /** Resolves when the markers of the last transaction are written, and the next one may begin. Never rejects. */
-  async settled(limits: Limits): Promise<void> {
+  async #settled(limits: Limits): Promise<void> {
     if (this.#settling === undefined) return;
     await bounded(this.#settling, limits).catch(() => {});
     this.#settling = undefined;
