@@ -41,6 +41,15 @@ test('scenarios can be chosen, in the order of the arguments', () => {
   });
 });
 
+test('faults are planted into each scenario', () => {
+  const plants = ['--plant', 'lost', '--plant', 'stored-twice'];
+  const parsed = parseChaosArguments(['--exactly-once', '--scenario', 'same-key', ...plants]);
+  expect(parsed).toMatchObject({
+    kind: 'run',
+    options: { scenarios: [{ name: 'same-key', plants: ['lost', 'stored-twice'] }] },
+  });
+});
+
 test.each([
   [['--list'], 'list'],
   [['--help', '--list'], 'help'],
@@ -52,6 +61,9 @@ test.each([
   [['--scenario', 'rain'], 'There is no scenario rain; --list names them.'],
   [['--seed', 'x'], '--seed x: must be a whole number up to 4294967295.'],
   [['--seed', '4294967296'], '--seed 4294967296: must be a whole number up to 4294967295.'],
+  [['--plant', 'lost'], '--plant needs --exactly-once.'],
+  [['--plant', 'lost', '--exactly-once', '--tls'], '--plant does not work with --tls.'],
+  [['--plant', 'x', '--exactly-once'], '--plant x: must be stored-twice, lost, another-answer, uncommitted.'],
 ])('%j is refused', (argv, message) => {
   expect(() => parseChaosArguments(argv)).toThrow(message);
 });

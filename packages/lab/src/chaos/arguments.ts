@@ -1,6 +1,7 @@
 /** The arguments of `npm run chaos -- …`. */
 import { parseArgs } from 'node:util';
 import { LabError } from '../errors.ts';
+import { PLANTED_FAULTS, type PlantedFault } from '../exactly-once/planted-faults.ts';
 import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 
@@ -27,6 +28,8 @@ Kills, freezes, drains and restarts parts of a running system under traffic, and
   --long            more and longer failures, for about an hour
   --tls             with TLS on every hop, half of the clients over HTTP/2
   --exactly-once    producers send keys, some also repeat requests by themselves, and no record may be stored twice
+  --plant FAULT     with --exactly-once: clients' way leads over a gateway that commits this fault, which the run must find;
+                    ${PLANTED_FAULTS.join(', ')}; may be repeated
   --list            the scenarios
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
   --help            this text`;
@@ -37,10 +40,12 @@ export function parseChaosArguments(argv: readonly string[]): ChaosArguments {
   if (values.help === true) return { kind: 'help' };
   if (values.list === true) return { kind: 'list' };
   const { scenario: names, seed, directory } = values;
+  const plants = readPlants(values);
+  const chosen = names === undefined ? SCENARIOS : names.map(scenarioOf);
   return {
     kind: 'run',
     options: {
-      scenarios: names === undefined ? SCENARIOS : names.map(scenarioOf),
+      scenarios: plants.length === 0 ? chosen : chosen.map((scenario) => ({ ...scenario, plants })),
       seed: seed === undefined ? undefined : readSeed(seed),
       isLong: values.long === true,
       isSecure: values.tls === true,
@@ -60,6 +65,7 @@ function readOptions(argv: readonly string[]) {
         long: { type: 'boolean' },
         tls: { type: 'boolean' },
         'exactly-once': { type: 'boolean' },
+        plant: { type: 'string', multiple: true },
         list: { type: 'boolean' },
         directory: { type: 'string' },
         help: { type: 'boolean' },
@@ -68,6 +74,19 @@ function readOptions(argv: readonly string[]) {
   } catch (cause) {
     throw new LabError('badArguments', cause instanceof Error ? cause.message : String(cause), { cause });
   }
+}
+
+function readPlants({ plant: names = [], tls, ...values }: ReturnType<typeof readOptions>): PlantedFault[] {
+  const refuse = (message: string): never => {
+    throw new LabError('badArguments', message);
+  };
+  if (names.length > 0 && values['exactly-once'] !== true) refuse('--plant needs --exactly-once.');
+  if (names.length > 0 && tls === true) refuse('--plant does not work with --tls.');
+  return names.map(
+    (name) =>
+      PLANTED_FAULTS.find((fault) => fault === name) ??
+      refuse(`--plant ${name}: must be ${PLANTED_FAULTS.join(', ')}.`),
+  );
 }
 
 /** Errors: `badArguments` for an unknown name. */

@@ -4,7 +4,9 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { FaultyGateway } from '../exactly-once/faulty-gateway.ts';
 import type { KeyedSummary } from '../exactly-once/history-check.ts';
+import { PlantedFaults } from '../exactly-once/planted-faults.ts';
 import { MachinePace } from '../machine-pace.ts';
 import { ensureTopics } from '../stack/kafka.ts';
 import { findStackPorts } from '../stack/ports.ts';
@@ -103,8 +105,12 @@ async function play(scenario: Scenario, running: Running, options: RunOptions): 
   return { name, summary, keyed, adoptions, faults: faultsOf({ summary, keyed, slowness }, allowed) };
 }
 
+async function startFaulty(urls: readonly string[], { kafka }: Stack, faults: PlantedFaults): Promise<FaultyGateway[]> {
+  return await Promise.all(urls.map((url) => FaultyGateway.start(url, { kafka: kafka.access, faults })));
+}
+
 async function underTraffic(
-  { hasLargeBodies, hasTwins, recordsPerSecond }: Scenario,
+  { hasLargeBodies, hasTwins, recordsPerSecond, plants = [] }: Scenario,
   { stack, network, plan }: Running & { plan: Plan },
   { onAction, isExactlyOnce }: RunOptions,
 ): Promise<{ summary: FleetSummary; keyed: KeyedSummary | undefined; adoptions: Adoptions; slowness: number }> {
@@ -113,14 +119,18 @@ async function underTraffic(
   await ensureTopics(stack.kafka.access, [{ name: topic, partitionCount: PARTITION_COUNT }]);
   await operator.awaitWell();
   const keys = hasTwins ? 'twins' : 'each';
+  const planted = new PlantedFaults(plants);
+  const urls = stack.tier1s.map(({ url }) => url);
+  const faulty = plants.length === 0 ? [] : await startFaulty(urls, stack, planted);
   const fleet = new Fleet({
-    urls: stack.tier1s.map(({ url }) => url),
+    urls: faulty.length === 0 ? urls : faulty.map(({ url }) => url),
     tls: stack.credentials?.lab,
     kafka: stack.kafka.access,
     topic,
     hasLargeBodies,
     recordsPerSecond,
     keys: isExactlyOnce ? keys : undefined,
+    lostRecords: planted.lostRecords,
   });
   const pace = new MachinePace();
   try {
@@ -139,6 +149,7 @@ async function underTraffic(
     throw error;
   } finally {
     pace.close();
+    await Promise.all(faulty.map((gateway) => gateway.close()));
   }
   const bridgeUrls = REGION_NAMES.map((name) => stack.regions[name].bridge.url);
   const adoptions = await readAdoptions(bridgeUrls, stack.agent);

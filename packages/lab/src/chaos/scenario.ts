@@ -1,4 +1,5 @@
 /** The definition of a scenario: its steps, and the effects that clients may notice. */
+import type { PlantedFault } from '../exactly-once/planted-faults.ts';
 import type { Link } from '../stack/region-network.ts';
 import type { RegionName } from '../stack/regions.ts';
 import type { Dice } from './dice.ts';
@@ -75,6 +76,8 @@ export interface Scenario {
   needsTls?: boolean;
   /** Only with `--exactly-once`. */
   needsKeys?: boolean;
+  /** With keys, without TLS: the clients' way leads over gateways that commit these faults. The run must find them. */
+  plants?: readonly PlantedFault[];
   /** With keys: each request is sent twice at once, through different tier-1 gateways. */
   hasTwins?: boolean;
   /** Of each producer; default: few. */
