@@ -224,6 +224,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
+  'packages/bridge/src/clusters': ['packages/protocol'],
   'packages/bridge/src/idempotency': [
     'packages/bridge/src/kafka',
     'packages/bridge/src/producer',
