@@ -1,10 +1,11 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { bridgeOfFile, kafkaOfFile, TestBridge } from '../../../test/harness/bridge.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
+import { REPLICATED_SESSION_TOPIC } from '../src/kafka/client/internal-topics.ts';
 import { SESSION_TOPIC } from '../src/ownership/session-topic-name.ts';
 
 const KAFKAS = ['__consumer_offsets', '__transaction_state', '__share_group_state', '__cluster_metadata'];
-const OURS = [SESSION_TOPIC, '__causeway_answers', '__causeway_'];
+const OURS = [SESSION_TOPIC, REPLICATED_SESSION_TOPIC, '__causeway_answers', '__causeway_'];
 
 const kafka = await kafkaOfFile();
 const bridge = await bridgeOfFile();

@@ -3,6 +3,12 @@
 /** Causeway's own topics: the session log, and later ones. */
 const CAUSEWAY_PREFIX = '__causeway_';
 
+/**
+ * The session log of a bridge with `kafka.cluster`. MirrorMaker 2 replicates it to the other cluster; it replicates no topic whose name begins
+ * with two underscores, whatever its filters say (`ReplicationPolicy.isInternalTopic`).
+ */
+export const REPLICATED_SESSION_TOPIC = 'causeway-sessions';
+
 /** Source: `Topic.INTERNAL_TOPICS` in Kafka, and the metadata log of KRaft. */
 const KAFKAS: ReadonlySet<string> = new Set([
   '__consumer_offsets',
@@ -12,7 +18,7 @@ const KAFKAS: ReadonlySet<string> = new Set([
 ]);
 
 export function isCausewayTopic(name: string): boolean {
-  return name.startsWith(CAUSEWAY_PREFIX);
+  return name.startsWith(CAUSEWAY_PREFIX) || name === REPLICATED_SESSION_TOPIC;
 }
 
 /**
