@@ -225,6 +225,12 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
   'packages/bridge/src/clusters': ['packages/protocol'],
+  'packages/bridge/src/replication': [
+    'packages/bridge/src/kafka',
+    'packages/bridge/src/ownership/session-entry.ts',
+    'packages/bridge/src',
+    'packages/protocol',
+  ],
   'packages/bridge/src/idempotency': [
     'packages/bridge/src/kafka',
     'packages/bridge/src/producer',
