@@ -19,7 +19,7 @@ const kafka = await kafkaOfFile();
 const cluster = clusterOfFile();
 
 /** A lane that holds all slots, and a way to send it requests. */
-async function lane(isHeld = () => true) {
+async function lane({ isHeld = () => true, maxBatchBytes = 1_048_576 } = {}) {
   const options = { requestTimeoutMs: 20_000, retentionMs: 86_400_000, maxKeys: 1_000_000, onTrouble: () => {} };
   const answerLog = new AnswerLog(cluster, options);
   answerLog.start();
@@ -28,13 +28,14 @@ async function lane(isHeld = () => true) {
   const client = new ProduceClient(cluster, { acks: 'all', timeoutMs: 20_000, compression: 'none' });
   onTestFinished(() => client.close());
   const transaction = { transactionalId: unique('causeway-answers-lane'), transactionTimeoutMs: 15_000 };
+  const totals = new IdempotencyTotals();
   const tested = new Lane({
     producer: new TransactionalProducer(cluster, client, transaction),
     answerLog,
-    totals: new IdempotencyTotals(),
+    totals,
     maxRequestBytes: 1_048_576,
     maxBlockMs: 10_000,
-    maxBatchBytes: 1_048_576,
+    maxBatchBytes,
     maxBatchRecords: 10_000,
     holds: isHeld,
     regain: (limits) => answerLog.readToEnd(limits),
@@ -80,7 +81,7 @@ async function lane(isHeld = () => true) {
       });
     });
   };
-  return { tested, send };
+  return { tested, send, totals };
 }
 
 test('requests for a topic that was deleted do not hold up those for others', async () => {
@@ -109,4 +110,15 @@ test('a key that was answered while its request waited is not stored again', asy
   expect(await send(topic, key)).toEqual({ kind: 'lost' });
   expect(await send(topic)).toMatchObject({ kind: 'answered' });
   expect(await kafka.read(topic, 2)).toHaveLength(2);
+});
+
+test('what arrives while the markers of a transaction are written shares the next one', async () => {
+  const { send, totals } = await lane();
+  const topic = await kafka.topic();
+  await send(topic);
+  const before = totals.committedCount;
+  const first = send(topic);
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([first, send(topic), send(topic)]);
+  expect(totals.committedCount - before).toBe(1);
 });

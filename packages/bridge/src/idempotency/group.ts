@@ -5,6 +5,7 @@ import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer, TransactionBatch } from '../kafka/transactions/transactional-producer.ts';
 import { verdictOf } from '../producer/batch-verdict.ts';
 import type { Partitioner } from '../producer/partitioner.ts';
+import { addedBytes, BATCH_OVERHEAD_BYTES } from '../producer/record-size.ts';
 import { type RecordLimits, recordRefusal, resultOf } from '../producer/refusal.ts';
 import { type ProduceResult, partitionKey, type RecordToProduce, type TopicPartition } from '../records.ts';
 import type { KeyedRequest } from './keyed-request.ts';
@@ -138,10 +139,10 @@ function entriesOf(request: KeyedRequest, options: PlanOptions): Entry[] {
 }
 
 function takeBatch(queue: Queue, maxBytes: number): Entry[] {
-  let bytes = 0;
+  let bytes = BATCH_OVERHEAD_BYTES;
   let count = 0;
   for (const entry of queue.entries) {
-    bytes += entry.bytes;
+    bytes += addedBytes(entry.bytes, 1);
     if (count > 0 && (bytes > maxBytes || count >= queue.batchLimit)) break;
     count += 1;
   }

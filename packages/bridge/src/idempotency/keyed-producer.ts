@@ -6,7 +6,7 @@ import { bounded, type Limits, remainingMs, within } from '../kafka/client/limit
 import { ProduceClient } from '../kafka/produce/produce.ts';
 import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import type { OpenBytes } from '../producer/open-requests.ts';
-import { serializedBytes } from '../producer/record-size.ts';
+import { addedBytes, serializedBytes } from '../producer/record-size.ts';
 import { resultOf } from '../producer/refusal.ts';
 import { TopicLookup } from '../producer/topic-lookup.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
@@ -314,17 +314,16 @@ export class KeyedProducer {
       });
     }
     const recordBytes = records.map(serializedBytes);
-    const bytes = Math.max(
-      recordBytes.reduce((sum, size) => sum + size, 0),
-      bodyBytes,
-    );
+    const bytes = recordBytes.reduce((sum, size) => sum + size, 0);
+    const keptBytes = Math.max(bytes, bodyBytes);
     const { open, producer } = this.#options;
-    if (open.bytes > 0 && open.bytes + bytes > producer.maxQueuedBytes) {
+    if (open.bytes > 0 && open.bytes + keptBytes > producer.maxQueuedBytes) {
       throw new BridgeError('overloaded', { retryAfterSeconds: 1 });
     }
-    open.bytes += bytes;
-    const outcome = this.#push(request, key, { recordBytes, bytes, limits }).finally(() => {
-      open.bytes -= bytes;
+    open.bytes += keptBytes;
+    const size = { recordBytes, bytes: addedBytes(bytes, records.length) };
+    const outcome = this.#push(request, key, size, limits).finally(() => {
+      open.bytes -= keptBytes;
       this.#open.delete(key.identity);
     });
     outcome.catch(() => {});
@@ -335,7 +334,8 @@ export class KeyedProducer {
   async #push(
     { topic, records, fingerprint, describe }: KeyedSend,
     key: Key,
-    { recordBytes, bytes, limits }: { recordBytes: readonly number[]; bytes: number; limits: Limits },
+    { recordBytes, bytes }: Pick<KeyedRequest, 'recordBytes' | 'bytes'>,
+    limits: Limits,
   ): Promise<KeyedOutcome> {
     let info = this.#topics.known(topic, records);
     const results: ProduceResult[] = new Array(records.length);

@@ -14,8 +14,9 @@ export interface KeyedRequest {
   /** `undefined`: no record can be stored, and `results` says why. */
   info: TopicInfo | undefined;
   records: readonly RecordToProduce[];
-  /** Upper bound of each record in Kafka. */
+  /** Upper bound of each record in Kafka, in a batch of its own. */
   recordBytes: readonly number[];
+  /** What all of them add to batches, at most. */
   bytes: number;
   /** By record; of the last attempt. */
   results: ProduceResult[];

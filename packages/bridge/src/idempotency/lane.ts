@@ -16,7 +16,6 @@ import type { RecordToProduce } from '../records.ts';
 import type { AnswerLog } from './answer-log.ts';
 import { type Answer, encodeAnswer, encodeShortAnswer } from './answers.ts';
 import { answerPartitionOf, CLAIM_KEY, encodeClaim, freeClaim } from './claims.ts';
-import { CommitPace } from './commit-pace.ts';
 import { planRecords, storeRecords } from './group.ts';
 import type { IdempotencyTotals } from './idempotency-totals.ts';
 import type { KeyedRequest } from './keyed-request.ts';
@@ -78,7 +77,6 @@ export class Lane {
   #checking: Promise<void> | undefined;
   #brokenCount = 0;
   #isClosed = false;
-  readonly #pace = new CommitPace();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -168,8 +166,8 @@ export class Lane {
     for (let attempt = 0; this.#hasWork && !this.#isClosed; attempt += 1) {
       try {
         await this.ready(within(RECOVERY_TIMEOUT_MS));
-        const pauseMs = this.#pace.leftMs(performance.now());
-        if (pauseMs > 0) await delay(pauseMs);
+        // Requests that arrive meanwhile share the transaction: those of clients that the last one answered.
+        await this.#options.producer.settled(within(GROUP_TIMEOUT_MS));
         if (this.#isAllDeferred(performance.now())) await delay(DEFERRED_PAUSE_MS);
         await this.#inTurn(async () => {
           if (this.#isReady) await this.#transact(this.#take());
@@ -236,12 +234,10 @@ export class Lane {
     const startedAtMs = performance.now();
     try {
       await storeRecords(producer, queues, { ...this.#options, trouble, limits });
-      this.#pace.onFirstSent(startedAtMs, performance.now() - startedAtMs);
       const offsets = await this.#storeAnswers(group, limits);
       await this.#storeFreedom(leaving, limits);
       for (const request of group) request.isUncertain = true;
       await producer.commit(limits);
-      this.#pace.onCommitted(performance.now());
       totals.committed(group.length, performance.now() - startedAtMs);
       this.#brokenCount = 0;
       this.#onFreed(leaving);

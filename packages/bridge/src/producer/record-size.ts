@@ -2,9 +2,14 @@
 import type { RecordToProduce } from '../records.ts';
 
 /** `DefaultRecordBatch.RECORD_BATCH_OVERHEAD` in Kafka. */
-const BATCH_OVERHEAD_BYTES = 61;
+export const BATCH_OVERHEAD_BYTES = 61;
 /** `DefaultRecord.MAX_RECORD_OVERHEAD`: attributes, length, timestamp and offset delta at their longest. */
 const RECORD_OVERHEAD_BYTES = 21;
+
+/** What records add to a batch, at most. `bytes`: the sum of {@link serializedBytes}, which counts a batch for each. */
+export function addedBytes(bytes: number, recordCount: number): number {
+  return bytes - BATCH_OVERHEAD_BYTES * recordCount;
+}
 
 /** Upper bound of the bytes of a batch with this record alone, as Kafka's Java producer estimates it. */
 export function serializedBytes(record: RecordToProduce): number {

@@ -43,7 +43,7 @@ export class TransactionalProducer {
   #isInDoubt = false;
   /** Why a leader did not respond, for those who read logs. */
   #lastFailure: unknown;
-  /** The markers of the last transaction, where brokers add partitions; a sooner batch would wait longer. */
+  /** The markers of the last transaction; a sooner batch would wait longer. */
   #settling: Promise<void> | undefined;
 
   constructor(cluster: Cluster, client: ProduceClient, options: TransactionalProducerOptions) {
@@ -70,6 +70,13 @@ export class TransactionalProducer {
     this.#numbers.clear();
   }
 
+  /** Resolves when the markers of the last transaction are written, and the next one may begin. Never rejects. */
+  async settled(limits: Limits): Promise<void> {
+    if (this.#settling === undefined) return;
+    await bounded(this.#settling, limits).catch(() => {});
+    this.#settling = undefined;
+  }
+
   /**
    * Sends batches of the open transaction, at most one for each partition, each to its leader, until every one is stored or refused
    * for good. Errors: {@link TransactionEnded}.
@@ -78,7 +85,7 @@ export class TransactionalProducer {
     const outcomes: (BatchOutcome | undefined)[] = new Array(batches.length);
     const doubtful = new Set<TransactionBatch>();
     this.#isOpen ||= batches.length > 0;
-    await this.#settled(limits);
+    await this.settled(limits);
     try {
       let open = batches.map((_, index) => index);
       for (let attempt = 0; open.length > 0; attempt += 1) {
@@ -99,13 +106,6 @@ export class TransactionalProducer {
   /** A transaction without a stored record is aborted. Errors: {@link TransactionEnded}. */
   async commit(limits: Limits): Promise<void> {
     await this.#end(this.#hasStored, limits);
-  }
-
-  /** Resolves when the markers of the last transaction are written, and the next one may begin. Never rejects. */
-  async #settled(limits: Limits): Promise<void> {
-    if (this.#settling === undefined) return;
-    await bounded(this.#settling, limits).catch(() => {});
-    this.#settling = undefined;
   }
 
   /** Errors: {@link TransactionEnded}. */
@@ -136,7 +136,7 @@ export class TransactionalProducer {
       throw endedBy(error, { mayBeCommitted: isCommitted && mayBeEnded });
     }
     this.#begin();
-    if (this.#version === 2) this.#settling = this.#coordinator.untilSettled();
+    this.#settling = this.#coordinator.untilSettled();
   }
 
   #begin(): void {
