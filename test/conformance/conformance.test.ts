@@ -39,35 +39,42 @@ interface RunningSystem {
   close(): Promise<void>;
 }
 
+interface Target {
+  hop: Hop;
+  protocol: 'HTTP/1.1' | 'HTTP/2';
+}
+
 interface SystemUnderTest {
   name: string;
   start(): Promise<RunningSystem>;
-  targets: readonly { hop: Hop; isHttp2?: boolean }[];
+  targets: readonly Target[];
 }
 
 const PLAIN: SystemUnderTest = IS_FULL
   ? {
       name: 'a plain system',
       start: async () => seenFrom(await startTestStack(inject('kafkaBootstrap'), STACK_OPTIONS)),
-      targets: [{ hop: 'bridge' }, { hop: 'regional gateway' }, { hop: 'tier-1 gateway' }],
+      targets: [over1('bridge'), over1('regional gateway'), over1('tier-1 gateway')],
     }
-  : { name: 'a plain system', start: startPlainBridge, targets: [{ hop: 'bridge' }] };
+  : { name: 'a plain system', start: startPlainBridge, targets: [over1('bridge')] };
 
 const SECURE: SystemUnderTest = {
   name: 'a secure system',
   start: async () => seenFrom(await startSecureTestStack(STACK_OPTIONS)),
   targets: [
-    { hop: 'regional gateway' },
-    { hop: 'tier-1 gateway', isHttp2: true },
-    ...(IS_FULL
-      ? [
-          { hop: 'bridge' } as const,
-          { hop: 'regional gateway', isHttp2: true } as const,
-          { hop: 'tier-1 gateway' } as const,
-        ]
-      : []),
+    over1('regional gateway'),
+    over2('tier-1 gateway'),
+    ...(IS_FULL ? [over1('bridge'), over2('regional gateway'), over1('tier-1 gateway')] : []),
   ],
 };
+
+function over1(hop: Hop): Target {
+  return { hop, protocol: 'HTTP/1.1' };
+}
+
+function over2(hop: Hop): Target {
+  return { hop, protocol: 'HTTP/2' };
+}
 
 async function startPlainBridge(): Promise<RunningSystem> {
   const kafka = inject('kafkaBootstrap');
@@ -94,7 +101,10 @@ const REFUSING = [
     name: 'a bridge without Kafka',
     scenarios: WITHOUT_KAFKA,
     hasKafka: false,
-    config: { kafka: { requestTimeoutMs: 200, connectTimeoutMs: 200 }, producer: { maxBlockMs: 200 } },
+    config: {
+      kafka: { requestTimeoutMs: 200, connectTimeoutMs: 200 },
+      producer: { maxBlockMs: 200, deliveryTimeoutMs: 200 },
+    },
   },
   {
     name: 'a bridge with producer and consumer switched off',
@@ -139,7 +149,7 @@ const NOT_PROVOKED = [
     'openapiv3 503',
     // Needs a consumer with too many waiting requests (packages/bridge/src/http/consumer-turns.test.ts).
     ...['poll', 'commit', 'seek', 'seekToBeginning', 'seekToEnd', 'unsubscribe'].map((operation) => `${operation} 409`),
-    // Needs a request whose transaction does not end (packages/bridge/test/idempotency.test.ts).
+    // Needs a request whose transaction does not end (packages/bridge/test/idempotency-answers.ts).
     'send 409',
     'sendToPartition 409',
     // Needs another bridge that owns the key's slot, and no gateway (the same).
@@ -178,7 +188,7 @@ describe.each([PLAIN, SECURE])('$name', ({ start, targets }) => {
 
   afterAll(() => system?.close());
 
-  describe.each(targets)('$hop $isHttp2', ({ hop, isHttp2 = false }) => {
+  describe.each(targets)('$hop over $protocol', ({ hop, protocol }) => {
     const names = new Map<Scenario, Names>();
     let url: string;
     let client: Client;
@@ -186,7 +196,7 @@ describe.each([PLAIN, SECURE])('$name', ({ start, targets }) => {
 
     beforeAll(async () => {
       url = system.urls[hop] ?? '';
-      client = isHttp2 ? new Http2Client(system.tls) : new PlainClient(system.tls);
+      client = protocol === 'HTTP/2' ? new Http2Client(system.tls) : new PlainClient(system.tls);
       check = await openApiCheck(url, client);
       const topics: { topic: string; numPartitions: number }[] = [];
       for (const scenario of Object.values(GROUPS).flat()) names.set(scenario, namesOf(scenario, url, topics));

@@ -19,11 +19,11 @@ export interface WrittenMessage {
 
 /** Kafka through kafkajs. */
 export class KafkaView {
-  readonly #bootstrap: string;
+  readonly bootstrap: string;
   readonly #admin: Admin;
 
   private constructor(bootstrap: string, admin: Admin) {
-    this.#bootstrap = bootstrap;
+    this.bootstrap = bootstrap;
     this.#admin = admin;
   }
 
@@ -61,7 +61,7 @@ export class KafkaView {
 
   /** The first `count` records of a topic. */
   async read(topic: string, count: number): Promise<(KafkaMessage & { partition: number })[]> {
-    const consumer = independentClient(this.#bootstrap).consumer({ groupId: unique('reader'), maxWaitTimeInMs: 50 });
+    const consumer = independentClient(this.bootstrap).consumer({ groupId: unique('reader'), maxWaitTimeInMs: 50 });
     const messages: (KafkaMessage & { partition: number })[] = [];
     await consumer.connect();
     try {
@@ -82,7 +82,7 @@ export class KafkaView {
     let left = messages;
     await until(`${topic} has ${messages.length} more records`, async () => {
       // A new producer, with metadata of this moment.
-      const producer = independentClient(this.#bootstrap).producer();
+      const producer = independentClient(this.bootstrap).producer();
       await producer.connect();
       const stored = await producer.send({ topic, messages: [...left] });
       await producer.disconnect();

@@ -1,5 +1,6 @@
 /** Clients that send records with keys of their own, and repeat each request until it is answered. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
 import { unique } from './kafka-view.ts';
 
 const PAUSE_MS = 20;
@@ -25,6 +26,14 @@ export async function sendKeyed(
     text: await response.text(),
     isReplayed: response.headers.get('idempotency-replayed') === 'true',
   };
+}
+
+/** A new key of a client without credentials. */
+export function keyOfSlot(slot: number): string {
+  for (;;) {
+    const key = unique('key');
+    if (slotOf(keyIdentity(undefined, key)) === slot) return key;
+  }
 }
 
 /** Sends one key after another, several at a time. */

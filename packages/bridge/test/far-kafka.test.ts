@@ -119,6 +119,28 @@ async function withSessionLog(use: (leaseMs: (group: string, name: string) => nu
   }
 }
 
+test('the first request with a key waits for Kafka to create the topics of keys, longer than for a topic of its own', async () => {
+  const maxBlockMs = 300;
+  // Seven answers in a row until both topics are read for the first time.
+  expect(2 * oneWayMs * 7).toBeGreaterThan(maxBlockMs);
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: 'impatient', region: 'east' },
+    producer: { maxBlockMs },
+  });
+  onTestFinished(() => bridge.close());
+  const topic = await kafka.topic();
+  const send = async (headers: Record<string, string> = {}): Promise<{ status: number; text: string }> => {
+    const response = await fetch(`${bridge.url}/topics/${topic}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/vnd.kafka.json.v2+json', ...headers },
+      body: '{"records":[{"value":"v"}]}',
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  await until('the bridge knows the topic', async () => (await send()).text.includes('"offset"'));
+  expect(await send({ 'idempotency-key': unique('key') })).toMatchObject({ status: 200 });
+});
+
 test('the lease of a consumer becomes short again when Kafka is near', async () => {
   const topic = await kafka.topic();
   const group = unique('group');

@@ -1,10 +1,12 @@
 /**
  * What a client gets for a request with an idempotency key, and for its repetition: answers, refusals and limits. Part of
- * `idempotency.test.ts`: slots belong to the whole Kafka, so that two files with keys would take them from each other.
+ * `idempotency.test.ts`, which has a Kafka of its own.
  */
-import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { type KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { keyOfSlot } from '../../../test/harness/keyed-traffic.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 
@@ -51,7 +53,7 @@ const records = (...values: string[]): string => JSON.stringify({ records: value
 export function testAnswers(kafka: KafkaView): void {
   let bridge: TestBridge;
   beforeAll(async () => {
-    bridge = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: unique('answers'), region: 'east' } });
+    bridge = await TestBridge.start(kafka.bootstrap, { bridge: { name: unique('answers'), region: 'east' } });
     return () => bridge.close();
   });
   const send = (sent: Sent, to = bridge) => sendTo(to, sent);
@@ -107,7 +109,7 @@ export function testAnswers(kafka: KafkaView): void {
     });
 
     test('for a topic that does not exist', async () => {
-      const lean = await TestBridge.start(inject('kafkaBootstrap'), {
+      const lean = await TestBridge.start(kafka.bootstrap, {
         bridge: { name: unique('lean'), region: 'east' },
         producer: { allowAutoTopicCreation: false, maxBlockMs: 1_000 },
       });
@@ -128,12 +130,12 @@ export function testAnswers(kafka: KafkaView): void {
 
     test('from a bridge that was started again', async () => {
       const named = { bridge: { name: unique('again'), region: 'east' } };
-      const before = await TestBridge.start(inject('kafkaBootstrap'), named);
+      const before = await TestBridge.start(kafka.bootstrap, named);
       const topic = await kafka.topic();
       const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
       const first = await send(request, before);
       await before.close();
-      const after = await TestBridge.start(inject('kafkaBootstrap'), named);
+      const after = await TestBridge.start(kafka.bootstrap, named);
       onTestFinished(() => after.close());
       expect(await send(request, after)).toEqual({ ...first, replayed: 'true' });
       expect(await send({ ...request, key: unique('key') }, after)).toMatchObject({ status: 200, replayed: null });
@@ -183,7 +185,7 @@ export function testAnswers(kafka: KafkaView): void {
 
   describe('limits', () => {
     test('a full index refuses new keys, and knows the old ones until their time is over', async () => {
-      const small = await TestBridge.start(inject('kafkaBootstrap'), {
+      const small = await TestBridge.start(kafka.bootstrap, {
         bridge: { name: unique('small'), region: 'east' },
         producer: { idempotencyMaxKeys: 1 },
       });
@@ -197,7 +199,7 @@ export function testAnswers(kafka: KafkaView): void {
     });
 
     test('a key is forgotten when its time is over: then its request is a new one', async () => {
-      const brief = await TestBridge.start(inject('kafkaBootstrap'), {
+      const brief = await TestBridge.start(kafka.bootstrap, {
         bridge: { name: unique('brief'), region: 'east' },
         producer: { idempotencyRetentionMs: 1_000 },
       });
@@ -215,8 +217,30 @@ export function testAnswers(kafka: KafkaView): void {
       expect(await kafka.read(topic, 2)).toHaveLength(2);
     });
 
+    test('a repetition waits for a first request under way as long as it may: 409, and Kafka has yet to decide', async () => {
+      const patient = await TestBridge.start(kafka.bootstrap, {
+        bridge: { name: unique('patient'), region: 'east' },
+        // A transaction tries a partition that stores nothing for twice as long.
+        producer: { deliveryTimeoutMs: 1_500 },
+      });
+      onTestFinished(() => patient.close());
+      const [topic, key] = [await kafka.topic(), unique('key')];
+      await until('the bridge has the slot, and knows the topic', async () => {
+        const request = {
+          path: `/topics/${topic}`,
+          body: records('a'),
+          key: keyOfSlot(slotOf(keyIdentity(undefined, key))),
+        };
+        return (await send(request, patient)).status === 200;
+      });
+      await kafka.admin.deleteTopics({ topics: [topic] });
+      const request = { path: `/topics/${topic}`, body: records('a'), key };
+      const statuses = await Promise.all([1, 2, 3].map(async () => (await send(request, patient)).status));
+      expect(statuses.sort()).toEqual([409, 409, 503]);
+    });
+
     test('without Kafka, a request is to be repeated: 503 with Retry-After, and not the fault of the bridge', async () => {
-      const lost = await TestBridge.start('127.0.0.1:1', { producer: { maxBlockMs: 200 } });
+      const lost = await TestBridge.start('127.0.0.1:1', { producer: { deliveryTimeoutMs: 200 } });
       onTestFinished(() => lost.close());
       const response = await fetch(`${lost.url}/topics/t`, {
         method: 'POST',
@@ -229,7 +253,7 @@ export function testAnswers(kafka: KafkaView): void {
     });
 
     test('a bridge on which keys are switched off refuses them, and serves requests without', async () => {
-      const without = await TestBridge.start(inject('kafkaBootstrap'), { producer: { idempotencyKeys: false } });
+      const without = await TestBridge.start(kafka.bootstrap, { producer: { idempotencyKeys: false } });
       onTestFinished(() => without.close());
       const topic = await kafka.topic();
       const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };

@@ -1,14 +1,14 @@
 /** A lane whose transactional id another producer took, while another transaction holds up the log: it takes the id back once. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
-import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
-import { expect, inject, onTestFinished, test } from 'vitest';
-import { bridgeOfTest } from '../../../test/harness/bridge.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { TestBridge } from '../../../test/harness/bridge.ts';
 import { type KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { keyOfSlot } from '../../../test/harness/keyed-traffic.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 
-async function transactionOf(transactionalId: string, topic: string) {
-  const producer = independentClient(inject('kafkaBootstrap')).producer({
+async function transactionOf(kafka: KafkaView, transactionalId: string, topic: string) {
+  const producer = independentClient(kafka.bootstrap).producer({
     transactionalId,
     idempotent: true,
     maxInFlightRequests: 1,
@@ -20,18 +20,12 @@ async function transactionOf(transactionalId: string, topic: string) {
   return transaction;
 }
 
-function keyOfSlot(slot: number): string {
-  for (;;) {
-    const key = unique('key');
-    if (slotOf(keyIdentity(undefined, key)) === slot) return key;
-  }
-}
-
-/** `kafka`: that of the run. */
+/** `kafka`: with bridges of these tests alone. */
 export function testRecovery(kafka: KafkaView): void {
   test('a lane that waits for the log does not fence itself', async () => {
     const name = unique('slow');
-    const bridge = await bridgeOfTest({ bridge: { name, region: 'east' } });
+    const bridge = await TestBridge.start(kafka.bootstrap, { bridge: { name, region: 'east' } });
+    onTestFinished(() => bridge.close());
     const topic = await kafka.topic();
     let owners = '';
     const send = async (): Promise<number> => {
@@ -60,8 +54,8 @@ export function testRecovery(kafka: KafkaView): void {
     };
     expect(await send()).toBe(200);
     expect(await brokenCount()).toBe(0);
-    const fencing = await transactionOf(`causeway-answers-east/${name}-0`, topic);
-    const holding = await transactionOf(unique('holding'), '__causeway_answers');
+    const fencing = await transactionOf(kafka, `causeway-answers-east/${name}-0`, topic);
+    const holding = await transactionOf(kafka, unique('holding'), '__causeway_answers');
     const sent = Promise.all([send(), send(), send()]);
     // Longer than until the bridge looks for transactions of bridges that are gone.
     await delay(1_500);

@@ -3,17 +3,19 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
 import { describeTransactionsV0 } from '@platformatic/kafka';
 import { request } from 'undici';
-import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { committedValues } from '../../../test/harness/committed-values.ts';
 import { regions, startGateway, TEST_TOKEN, type TestGateway } from '../../../test/harness/gateway.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
-import { type KeyedResponse, sendKeyed } from '../../../test/harness/keyed-traffic.ts';
+import { type KeyedResponse, keyOfSlot, sendKeyed } from '../../../test/harness/keyed-traffic.ts';
+import { PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { Coordinator } from '../src/kafka/client/coordinator.ts';
@@ -21,10 +23,14 @@ import { within } from '../src/kafka/client/limits.ts';
 import { testAnswers } from './idempotency-answers.ts';
 import { testRecovery } from './idempotency-recovery.ts';
 
-const kafka = await KafkaView.connect(inject('kafkaBootstrap'));
-const bridge = await TestBridge.start(inject('kafkaBootstrap'));
+/** Slots belong to the whole Kafka: bridges of other tests would take them, some under the same name. */
+const own = await startOwnKafka({ brokerCount: 1, ports: await findFreePorts(2), properties: PATIENT_BROKER });
+const { bootstrap } = own.cluster;
+const kafka = await KafkaView.connect(bootstrap);
+const bridge = await TestBridge.start(bootstrap);
 afterAll(async () => {
   await Promise.all([kafka.close(), bridge.close()]);
+  await own.close();
 });
 
 const JSON_V2 = 'application/vnd.kafka.json.v2+json';
@@ -45,10 +51,7 @@ async function send(to: TestBridge, topic: string, key: string, value = 'v', hea
 
 /** Another key of the same slot. */
 function keyOfSameSlot(key: string): string {
-  for (;;) {
-    const other = unique('key');
-    if (slotOf(keyIdentity(undefined, other)) === slotOf(keyIdentity(undefined, key))) return other;
-  }
+  return keyOfSlot(slotOf(keyIdentity(undefined, key)));
 }
 
 describe('one bridge', () => {
@@ -85,7 +88,7 @@ describe('one bridge', () => {
 });
 
 test('a slot that a gateway has released goes to another bridge, and requests on their way do not bring it back', async () => {
-  const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'heir', region: 'west' } });
+  const other = await TestBridge.start(bootstrap, { bridge: { name: 'heir', region: 'west' } });
   onTestFinished(() => other.close());
   const topic = await kafka.topic();
   const key = unique('key');
@@ -104,7 +107,7 @@ test('a slot that a gateway has released goes to another bridge, and requests on
 
 describe('two bridges', () => {
   test('an answer of the other bridge is repeated; a slot is taken over from a bridge that is gone, and from one that stopped', async () => {
-    const other = await TestBridge.start(inject('kafkaBootstrap'), { bridge: { name: 'other', region: 'west' } });
+    const other = await TestBridge.start(bootstrap, { bridge: { name: 'other', region: 'west' } });
     onTestFinished(() => other.close());
     const topic = await kafka.topic();
     const key = unique('key');
@@ -131,7 +134,7 @@ describe('two regions behind two gateways', () => {
     const config = {
       bridge: { name: 'bridge', region: 'west' },
       listen: { port: 0 },
-      kafka: { bootstrapServers: inject('kafkaBootstrap').split(',') },
+      kafka: { bootstrapServers: bootstrap.split(',') },
       trust: TEST_TRUST,
     };
     writeFileSync(join(directory, 'west.yaml'), JSON.stringify(config));
@@ -223,7 +226,7 @@ describe('a bridge that freezes with an open transaction', () => {
   const LANE = 'causeway-answers-west/frozen-0';
 
   test('is refused its commit when it wakes, and says who has its slots', async () => {
-    const cluster = testCluster(inject('kafkaBootstrap'));
+    const cluster = testCluster(bootstrap);
     onTestFinished(() => cluster.close());
     const coordinator = new Coordinator(cluster, { kind: 'transaction', key: LANE });
     const isOpen = async (): Promise<boolean> => {
@@ -238,7 +241,7 @@ describe('a bridge that freezes with an open transaction', () => {
     const config = {
       bridge: { name: 'frozen', region: 'west' },
       listen: { port: 0 },
-      kafka: { bootstrapServers: inject('kafkaBootstrap').split(',') },
+      kafka: { bootstrapServers: bootstrap.split(',') },
       trust: TEST_TRUST,
     };
     writeFileSync(join(directory, 'frozen.yaml'), JSON.stringify(config));
@@ -291,7 +294,7 @@ describe('a bridge that freezes with an open transaction', () => {
       else expect(answer).toMatchObject({ status: 200, text: taken.get(key)?.text ?? answer?.text });
       expect(await send(key)).toMatchObject({ status: 200 });
     }
-    const [values] = await committedValues(inject('kafkaBootstrap'), [topic]);
+    const [values] = await committedValues(bootstrap, [topic]);
     expect(values?.map((value) => JSON.parse(value)).sort()).toEqual([first, ...answers.keys()].sort());
     expect(await sendKeyed(url, { topic, key: keyOfSameSlot(first), headers: gateway })).toMatchObject({ status: 421 });
   });

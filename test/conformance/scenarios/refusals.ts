@@ -11,7 +11,7 @@ const unavailable = (ask: string, more: Partial<Step> = {}): Step => ({
 
 const UNFOUND = '/consumers/<group>/instances/c';
 
-/** Kafka does not respond within `requestTimeoutMs` and `maxBlockMs` of 200. */
+/** Kafka does not respond within `requestTimeoutMs`, `maxBlockMs` and `deliveryTimeoutMs` of 200. */
 export const WITHOUT_KAFKA: readonly Scenario[] = [
   {
     title: 'a bridge without Kafka is healthy and not ready',

@@ -369,13 +369,12 @@ export class KeyedProducer {
     return await promise;
   }
 
+  /** The first request of a system waits for Kafka to create both topics: as long as it may take, not only `maxBlockMs`. */
   async #untilLoaded(limits: Limits): Promise<void> {
     this.#begin();
-    const { maxBlockMs } = this.#options.producer;
-    const bounds = { ...limits, deadlineAtMs: Math.min(limits.deadlineAtMs, performance.now() + maxBlockMs) };
     try {
-      await this.#slotLog.untilLoaded(bounds);
-      if (!this.#answerLog.isLoaded) await this.#slots.whileRead(this.#answerLog.untilLoaded(bounds), bounds);
+      await this.#slotLog.untilLoaded(limits);
+      if (!this.#answerLog.isLoaded) await this.#slots.whileRead(this.#answerLog.untilLoaded(limits), limits);
     } catch {
       const reason =
         this.#slotLog.trouble ?? this.#answerLog.trouble ?? 'the answers to idempotency keys are being read';
