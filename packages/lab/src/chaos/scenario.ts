@@ -37,7 +37,7 @@ export type Action =
   /** Cuts a link of the east region: packets vanish in both directions. */
   | { kind: 'cut'; link: Link }
   | { kind: 'heal'; link: Link }
-  /** Every gateway sees every region up again. */
+  /** No gateway sees a region down any more. */
   | { kind: 'awaitWell' };
 
 export interface Step {
