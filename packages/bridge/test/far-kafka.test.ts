@@ -296,3 +296,23 @@ test('a poll with time left waits for a confirmation that takes longer than its 
   oneWayMs = 0;
   expect((await Promise.all(polls)).map(({ body }) => body)).toMatchObject([[{ offset: 1 }], [{ offset: 0 }]]);
 });
+
+test('a poll with time left waits also where a longer lease is not read back as long as a confirmation may take', async () => {
+  oneWayMs = 0;
+  const topic = await kafka.topic();
+  await kafka.write(topic, [{ value: '0' }, { value: '1' }]);
+  const bridge = await TestBridge.start(`127.0.0.1:${farEnd.port}`, {
+    bridge: { name: 'very-far', region: 'east' },
+    kafka: { heartbeatIntervalMs: 3000, requestTimeoutMs: 30_000 },
+    consumers: { maxPollRecords: 1 },
+  });
+  onTestFinished(async () => {
+    oneWayMs = 0;
+    await bridge.close();
+  });
+  const consumer = await bridge.consumer(unique('group'), 'c', [topic]);
+  expect(await consumer.take(1)).toMatchObject([{ offset: 0 }]);
+  // A write and a look at its outcome take longer than 2 s, and one question less: a lease of 2 s, once it is known, is enough.
+  oneWayMs = 700;
+  expect(await consumer.poll('timeout=60000')).toMatchObject({ status: 200, body: [{ offset: 1 }] });
+});

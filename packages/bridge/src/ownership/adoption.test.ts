@@ -46,7 +46,8 @@ class Owner {
       onHandedOver: (identity) => this.adoption.onHandedOver(identity),
       onAsked: (identity) => {
         const held = this.held.get(identity.name);
-        if (held !== undefined && !this.isSilent) void this.claims.update(held, held.description, within(20_000));
+        if (held !== undefined && !this.isSilent)
+          void this.claims.update(held, held.description, { limits: within(20_000) });
       },
     });
     this.claims = new Claims({ log: this.log, self: name, inactivityTimeoutMs: 60_000 });
@@ -150,7 +151,7 @@ describe('a session with a principal', () => {
     const identity = session();
     await east.create(identity, GATEWAY, 'alice');
     expect(await west.admit(identity, failed(east), 'alice')).toEqual({ kind: 'serve' });
-    const again = await west.claims.claimAgain(west.claimOf(identity), IDLE_SESSION, within(20_000));
+    const again = await west.claims.claimAgain(west.claimOf(identity), IDLE_SESSION, { limits: within(20_000) });
     if (again.kind !== 'written') throw new Error(again.kind);
     await west.claims.release(again.claim, within(20_000));
     await until('the release is read', () => east.log.get(identity)?.value.state === 'released');
@@ -206,7 +207,7 @@ test('a session whose owner failed is adopted as it was described, and the old o
     seeks: [{ topic: 't', partition: 1, to: '42' }],
   };
   const old = east.claimOf(identity);
-  expect(await east.claims.update(old, subscribed, within(20_000))).toMatchObject({ kind: 'written' });
+  expect(await east.claims.update(old, subscribed, { limits: within(20_000) })).toMatchObject({ kind: 'written' });
 
   const startedAtMs = performance.now();
   expect(await west.admit(identity, failed(east))).toEqual({ kind: 'serve' });
@@ -215,7 +216,10 @@ test('a session whose owner failed is adopted as it was described, and the old o
   expect(west.claimOf(identity)).toMatchObject({ description: subscribed, entry: { epoch: 2 } });
   await until('the old owner drops it', () => !east.held.has(identity.name));
   expect(await east.leases.confirm(old, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
-  expect(await east.claims.update(old, IDLE_SESSION, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
+  expect(await east.claims.update(old, IDLE_SESSION, { limits: within(20_000) })).toEqual({
+    kind: 'fenced',
+    owner: 'west/b',
+  });
   expect(await east.claims.delete(old, within(20_000))).toEqual({ kind: 'fenced', owner: 'west/b' });
   expect(await east.admit(identity)).toEqual({ kind: 'misdirected', owner: 'west/b' });
   expect(west.claimOf(identity).description).toEqual(subscribed);

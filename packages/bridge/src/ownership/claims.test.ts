@@ -110,7 +110,7 @@ describe('of a log that was deleted', () => {
     expect(entry).toMatchObject({ id: won.entry.id, epoch: 7 });
     expect(entry && isCarriedOver(entry)).toBe(false);
     // A bridge that starts now reads the same, with the claim's place in the new log.
-    await claims.update(own, IDLE_SESSION, within(20_000));
+    await claims.update(own, IDLE_SESSION, { limits: within(20_000) });
     expect((await open(topic)).get(identity)).toMatchObject({
       id: won.entry.id,
       epoch: 7,
@@ -135,7 +135,7 @@ describe('of a log that was deleted', () => {
     const leases = new Leases(log);
     expect(leases.isUnfit(own.entry)).toBe(true);
     await expect(leases.confirm(own, within(20_000))).rejects.toMatchObject({ code: 'kafkaUnavailable' });
-    const written = await claims.claimAgain(own, IDLE_SESSION, within(20_000));
+    const written = await claims.claimAgain(own, IDLE_SESSION, { limits: within(20_000) });
     if (written.kind !== 'written') throw new Error(written.kind);
     expect(written.claim.entry.epoch).toBe(8);
     expect(await leases.confirm(written.claim, within(20_000))).toEqual({ kind: 'keep' });
@@ -152,11 +152,9 @@ describe('of a log that was deleted', () => {
     });
     for (let afterwards = 0; afterwards < 20; afterwards += isDeleted ? 1 : 0) {
       if (own === undefined) throw new Error('not won');
-      const again = await claims.claimAgain(
-        { entry: own.entry, description: IDLE_SESSION },
-        IDLE_SESSION,
-        within(20_000),
-      );
+      const again = await claims.claimAgain({ entry: own.entry, description: IDLE_SESSION }, IDLE_SESSION, {
+        limits: within(20_000),
+      });
       if (again.kind !== 'written') throw new Error(again.kind);
       own = { entry: again.claim.entry, storedAtMs: 0 };
     }

@@ -55,8 +55,16 @@ export interface ClaimToWrite {
   /** Fields of the previous entry, which newer versions may have added; of a new session, its principal. */
   inherited: Partial<EntryValue>;
   received?: string | undefined;
+  /** See {@link OpenClaims}. Default: a new set, which is dropped. */
+  open?: OpenClaims | undefined;
   limits: Limits;
 }
+
+/**
+ * Ids of claims that one holder wrote, and of which it does not know yet whether they are in the log: writing one adds its id, and a
+ * refusal removes it. Any of them may still become the current claim, and is the holder's then.
+ */
+export type OpenClaims = Set<string>;
 
 /**
  * A log that was not read for this long may have the delete of a session, and may soon forget it (see
@@ -83,9 +91,17 @@ export class Claims {
     }
   }
 
-  /** Replaces a claim of this bridge by one of the next epoch, with a lease that fits now. Errors: as {@link write}. */
-  async claimAgain({ entry }: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+  /**
+   * Replaces a claim of this bridge by one of the next epoch, with a lease that fits now. One of `open` may have been before it: that
+   * is updated then. Errors: as {@link write}.
+   */
+  async claimAgain(
+    { entry }: WonClaim,
+    description: SessionDescription,
+    { open = new Set(), limits }: { open?: OpenClaims; limits: Limits },
+  ): Promise<Written> {
     const { identity, epoch, value } = entry;
+    const earlier = new Set(open);
     const won = await this.write({
       identity,
       epoch: epoch + 1,
@@ -93,12 +109,31 @@ export class Claims {
       createdAtMs: value.createdAtMs,
       inherited: value,
       content: { state: 'held', description },
+      open,
     });
-    return won === undefined ? this.#lossOf(entry) : { kind: 'written', claim: { entry: won.entry, description } };
+    if (won !== undefined) return { kind: 'written', claim: { entry: won.entry, description } };
+    const late = this.lateOf(identity, earlier);
+    return late === undefined ? this.#lossOf(entry) : await this.update(late, description, { open, limits });
+  }
+
+  /** Learns of every claim that Kafka has now. Errors: `kafkaUnavailable`. */
+  async readToEnd(limits: Limits): Promise<void> {
+    await this.#dependencies.log.readToEnd(limits);
+  }
+
+  /** The claim that is current, if it is one of `open`. */
+  lateOf(identity: SessionIdentity, open: OpenClaims): WonClaim | undefined {
+    const entry = this.#dependencies.log.get(identity);
+    if (entry === undefined || entry.value.state !== 'held' || !open.has(entry.id)) return undefined;
+    return { entry, description: entry.value.description };
   }
 
   /** Writes what a session is now, before its client gets the response. Errors: as {@link write}. */
-  async update(claim: WonClaim, description: SessionDescription, limits: Limits): Promise<Written> {
+  async update(
+    claim: WonClaim,
+    description: SessionDescription,
+    { open = new Set(), limits }: { open?: OpenClaims; limits: Limits },
+  ): Promise<Written> {
     const { log } = this.#dependencies;
     const { entry } = claim;
     const { identity } = entry;
@@ -114,7 +149,7 @@ export class Claims {
         throw outcome.error;
       case 'unknown':
         // It may arrive later, after the next write: that must be another claim's.
-        return await this.claimAgain(claim, description, limits);
+        return await this.claimAgain(claim, description, { open, limits });
       case 'stored':
         await log.readToEnd(limits);
         return this.#written(claim, description);
@@ -166,7 +201,7 @@ export class Claims {
   }
 
   async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Win | undefined> {
-    const { identity, epoch, content, createdAtMs, inherited, received, limits } = claim;
+    const { identity, epoch, content, createdAtMs, inherited, received, open, limits } = claim;
     const { log, self, instance, inactivityTimeoutMs } = this.#dependencies;
     const { claimedAtOffset: _, received: __, ...kept } = inherited;
     const head = {
@@ -184,9 +219,13 @@ export class Claims {
       const id = randomUUID();
       ids.add(id);
       this.#claiming.add(id);
+      open?.add(id);
       const sentAt = readClocks();
       const outcome = await log.append(identity, { epoch, id }, { ...head, ...content } as EntryValue, limits);
-      if (outcome.kind === 'refused') throw outcome.error;
+      if (outcome.kind === 'refused') {
+        open?.delete(id);
+        throw outcome.error;
+      }
       const appendedAtMs = performance.now();
       if (outcome.kind === 'stored') await log.readTo(identity, { offset: outcome.offset, sentAt }, limits);
       else await log.readToEnd(limits);

@@ -4,7 +4,7 @@
  */
 import { BridgeError } from '../errors.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
-import type { Claims, Loss, WonClaim } from './claims.ts';
+import type { Claims, Loss, OpenClaims, WonClaim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import { checkAlive, type Ownership } from './ownership.ts';
 import type { HoldingDecision } from './rules.ts';
@@ -37,6 +37,8 @@ export class HeldClaim implements Ownership {
   #fitting: Promise<void> | undefined;
   /** A write under this claim may arrive late: nothing more is written under it. */
   #isSpent = false;
+  /** Claims that were written to replace this one, and were not read back in time: one that is current after all replaces it then. */
+  readonly #open: OpenClaims = new Set();
 
   constructor(dependencies: HeldClaimDependencies, claim: WonClaim, holder: ClaimHolder) {
     this.#dependencies = dependencies;
@@ -73,7 +75,7 @@ export class HeldClaim implements Ownership {
       else {
         // A write that Kafka did not answer may have become a claim of this bridge.
         await bounded(this.#written, limits);
-        if (this.#claim === claim) throw this.#lost(decision);
+        if (this.#claim === claim && !this.#takeLate()) throw this.#lost(decision);
       }
     }
   }
@@ -81,7 +83,7 @@ export class HeldClaim implements Ownership {
   fit(limits: Limits): Promise<void> | undefined {
     const { entry } = this.#claim;
     const { leases } = this.#dependencies;
-    if (this.#isSpent || leases.isUnfit(entry)) return this.#fitLease(limits);
+    if (this.#isUnsure || leases.isUnfit(entry)) return this.#fitLease(limits);
     leases.measureAhead(entry);
     return this.#fitting;
   }
@@ -95,10 +97,10 @@ export class HeldClaim implements Ownership {
     await this.#inOrder(async () => {
       // A record behind the release would undo it.
       checkAlive(this);
-      if (this.#isSpent) return await this.#replace(description, limits);
-      const written = await this.#dependencies.claims.update(this.#claim, description, limits);
+      if (this.#isUnsure) return await this.#replace(description, limits);
+      const written = await this.#dependencies.claims.update(this.#claim, description, { open: this.#open, limits });
       if (written.kind !== 'written') throw this.#lost(written);
-      this.#claim = written.claim;
+      this.#take(written.claim);
     });
   }
 
@@ -122,6 +124,7 @@ export class HeldClaim implements Ownership {
 
   /** Whether the claim still counts, as far as the log was read. */
   decide(): HoldingDecision {
+    this.#takeLate();
     const { entry } = this.#claim;
     return this.#dependencies.claims.decide(entry.identity, entry);
   }
@@ -129,13 +132,24 @@ export class HeldClaim implements Ownership {
   /** Writes that this bridge gives the session up, with its last description. See {@link Claims.release}. */
   async release(description: SessionDescription): Promise<void> {
     const limits = this.#limits();
-    await this.#inOrder(() => this.#dependencies.claims.release({ ...this.#claim, description }, limits));
+    await this.#inOrder(async () => {
+      // A claim of this bridge that is current already would outlast a release of the one before.
+      if (this.#open.size > 0) await this.#dependencies.claims.readToEnd(limits).catch(() => {});
+      this.#takeLate();
+      await this.#dependencies.claims.release({ ...this.#claim, description }, limits);
+    });
   }
 
   /** Deletes the session. Errors: as {@link Claims.delete}. */
   async delete(): Promise<{ kind: 'deleted' } | Loss> {
     const limits = this.#limits();
-    return await this.#inOrder(() => this.#dependencies.claims.delete(this.#claim, limits));
+    return await this.#inOrder(async () => {
+      while (true) {
+        const claim = this.#claim;
+        const outcome = await this.#dependencies.claims.delete(claim, limits);
+        if (outcome.kind === 'deleted' || (this.#claim === claim && !this.#takeLate())) return outcome;
+      }
+    });
   }
 
   /** Calls share it. */
@@ -143,7 +157,10 @@ export class HeldClaim implements Ownership {
     this.#fitting ??= this.#inOrder(async () => {
       // A claim behind the release would undo it.
       checkAlive(this);
-      await this.#replace(this.#claim.description, limits);
+      // The write before it may have left one that fits.
+      if (this.#isUnsure || this.#dependencies.leases.isUnfit(this.#claim.entry)) {
+        await this.#replace(this.#claim.description, limits);
+      }
     }).finally(() => {
       this.#fitting = undefined;
     });
@@ -158,10 +175,28 @@ export class HeldClaim implements Ownership {
   }
 
   async #replace(description: SessionDescription, limits: Limits): Promise<void> {
-    const written = await this.#dependencies.claims.claimAgain(this.#claim, description, limits);
+    const written = await this.#dependencies.claims.claimAgain(this.#claim, description, { open: this.#open, limits });
     if (written.kind !== 'written') throw this.#lost(written);
-    this.#claim = written.claim;
+    this.#take(written.claim);
+  }
+
+  /** Whether nothing may be written under this claim, as it, or another one of this bridge, may count or not. */
+  get #isUnsure(): boolean {
+    return this.#isSpent || this.#open.size > 0;
+  }
+
+  /** Takes a claim that was read back too late for the call that wrote it. */
+  #takeLate(): boolean {
+    const late = this.#dependencies.claims.lateOf(this.#claim.entry.identity, this.#open);
+    if (late !== undefined) this.#take(late);
+    return late !== undefined;
+  }
+
+  /** Open claims are of the same epoch, and come behind it. */
+  #take(claim: WonClaim): void {
+    this.#claim = claim;
     this.#isSpent = false;
+    this.#open.clear();
   }
 
   #lost(loss: Loss): BridgeError {

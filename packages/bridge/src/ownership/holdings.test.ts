@@ -7,9 +7,10 @@ import { unique } from '../../../../test/harness/kafka-view.ts';
 import { IDLE_SESSION } from '../../../../test/harness/session-description.ts';
 import { until } from '../../../../test/harness/until.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { within } from '../kafka/client/limits.ts';
+import { type Limits, within } from '../kafka/client/limits.ts';
 import type { SessionRequest } from './adoption.ts';
 import type { HeldClaim } from './held-claim.ts';
+import type { HeldSession } from './held-session.ts';
 import { Holdings } from './holdings.ts';
 import { LEASE_SETTLE_MS } from './leases.ts';
 import type { Ownership } from './ownership.ts';
@@ -149,10 +150,10 @@ class Bridge {
 }
 
 /** As after a while in which Kafka answered slowly: the lease is too long now, and this bridge claims the session again. */
-function claimingAgain(claim: HeldClaim): Promise<void> {
+function claimingAgain(claim: HeldClaim, limits: Limits = within(20_000)): Promise<void> {
   claim.entry.value.leaseMs = 10_000;
   claim.entry.readAtMs -= LEASE_SETTLE_MS + 1;
-  const fitting = claim.fit(within(20_000));
+  const fitting = claim.fit(limits);
   if (fitting === undefined) throw new Error('the lease fits');
   return fitting;
 }
@@ -316,6 +317,36 @@ test('nothing that comes behind a release is written: neither a record nor a cla
   await east.log.readToEnd(within(20_000));
   expect(east.log.get(identity)).toMatchObject({ epoch: 1, value: { state: 'released' } });
 });
+
+const SOUGHT: SessionDescription = { ...IDLE_SESSION, seeks: [{ topic: 't', partition: 0, to: '42' }] };
+
+test.each<[does: string, act: (held: HeldSession<QuietSession>) => Promise<unknown>, value: object, life: string]>([
+  ['confirms it', ({ claim }) => claim.confirm(within(20_000)), { state: 'held' }, 'held'],
+  ['follows the log', () => east.log.readToEnd(within(20_000)), { state: 'held' }, 'held'],
+  ['claims it again', ({ claim }) => claimingAgain(claim), { state: 'held' }, 'held'],
+  ['records it', ({ claim }) => claim.record(SOUGHT), { state: 'held', description: SOUGHT }, 'held'],
+  ['releases it', (held) => held.release({ isClients: true }), { state: 'released' }, 'released'],
+  ['deletes it', (held) => held.end({ isCommitting: false }), { state: 'deleted' }, 'ended'],
+])(
+  'a claim of its own that is read too late for the call that wrote it fences no session: a bridge that then %s',
+  async (_, act, value, life) => {
+    const identity = await east.create();
+    const held = east.held(identity);
+    const calling = new AbortController();
+    const fitting = claimingAgain(held.claim, within(20_000, calling.signal));
+    // The claim is on its way to Kafka.
+    setImmediate(() => calling.abort());
+    await expect(fitting).rejects.toThrow();
+    await act(held);
+    await east.log.readToEnd(within(20_000));
+    expect(held.claim.life.kind).toBe(life);
+    expect(east.log.get(identity)?.value).toMatchObject(value);
+    if (life !== 'held') return;
+    await held.claim.confirm(within(20_000));
+    expect(held.claim.entry).toMatchObject({ epoch: east.log.get(identity)?.epoch, value: { owner: 'east/b' } });
+    expect(east.holdings.get(identity)).toBe(held);
+  },
+);
 
 test('a bridge that stops releases a session that it is adopting', async () => {
   const stopping = await startBridge('west/stopping');
