@@ -22,6 +22,8 @@ export class PartitionSyncs {
   readonly #maxCount: () => number;
   /** How many pairs there may be until they are thinned again. */
   #limit = 0;
+  /** Pairs before this one may be of a source that was deleted since. */
+  #firstOfSource = 0;
 
   /** `maxCount`: of pairs that are kept without thinning. */
   constructor(maxCount: () => number) {
@@ -44,7 +46,10 @@ export class PartitionSyncs {
       // The copy was recreated, and what was known says nothing about it.
       if (downstream <= newest.downstream) this.#keepFirst(0);
       // MirrorMaker was restarted and copies again, or the source was recreated: records from here on stand behind all of before.
-      else if (upstream <= newest.upstream) this.#keepFirst(this.#floor(upstream - 1) + 1);
+      else if (upstream <= newest.upstream) {
+        this.#keepFirst(floorIn(this.#upstream, upstream - 1) + 1);
+        this.#firstOfSource = this.count;
+      }
     }
     this.#upstream.push(upstream);
     this.#downstream.push(downstream);
@@ -53,12 +58,13 @@ export class PartitionSyncs {
 
   /** The newest pair at or before this offset of the source. */
   floor(upstream: number): SyncPair | undefined {
-    return this.#at(this.#floor(upstream));
+    return this.#at(floorIn(this.#upstream, upstream));
   }
 
-  /** The oldest pair behind this offset of the source. */
-  after(upstream: number): SyncPair | undefined {
-    return this.#at(this.#floor(upstream) + 1);
+  /** The newest pair at or before this offset of the copy, as far as its records are still those of the source. */
+  floorOfCopy(downstream: number): SyncPair | undefined {
+    const index = floorIn(this.#downstream, downstream);
+    return index < this.#firstOfSource ? undefined : this.#at(index);
   }
 
   #at(index: number): SyncPair | undefined {
@@ -67,21 +73,10 @@ export class PartitionSyncs {
     return upstream === undefined || downstream === undefined ? undefined : { upstream, downstream };
   }
 
-  /** Its index; -1 without one. */
-  #floor(upstream: number): number {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#upstream[middle] as number) <= upstream) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
-  }
-
   #keepFirst(count: number): void {
     this.#upstream.length = count;
     this.#downstream.length = count;
+    this.#firstOfSource = Math.min(this.#firstOfSource, count);
   }
 
   #thin(): void {
@@ -91,15 +86,30 @@ export class PartitionSyncs {
     const newest = this.#upstream[last] as number;
     const firstExact = this.count - Math.floor(maxCount / 2);
     let kept = 1;
+    let firstOfSource = 0;
     for (let index = 1; index <= last; index += 1) {
       const before = this.#upstream[kept - 1] as number;
       const next = this.#upstream[index + 1] ?? newest;
       if (index < firstExact && next - before <= (newest - next) / ratio) continue;
+      if (index < this.#firstOfSource) firstOfSource = kept + 1;
       this.#upstream[kept] = this.#upstream[index] as number;
       this.#downstream[kept] = this.#downstream[index] as number;
       kept += 1;
     }
+    this.#firstOfSource = Math.max(firstOfSource, Math.min(this.#firstOfSource, 1));
     this.#keepFirst(kept);
     this.#limit = kept + maxCount / 4;
   }
+}
+
+/** The index of the last value that is not greater; -1 without one. */
+function floorIn(values: readonly number[], value: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((values[middle] as number) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }

@@ -6,7 +6,7 @@ import type { LossReport, Promotion, ReplicationStatus } from '@causeway/protoco
 import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
-import type { PartitionOffset } from '../records.ts';
+import type { PartitionOffset, TopicPartition } from '../records.ts';
 
 /** Committed offsets of the other cluster that are committed in this one now. */
 export interface CarriedOver {
@@ -30,8 +30,8 @@ export interface Replication {
   /** The ends of all topics of the peer that are copied to this cluster. Errors: `kafkaUnavailable`. */
   readEnds(limits: Limits): Promise<PartitionOffset[]>;
   /**
-   * How many records the peer has before these ends and this cluster has not: committed ones, counted in the peer where offsets alone do not show it.
-   * Errors: `kafkaUnavailable`.
+   * How many records the peer has before these ends and this cluster has not: committed ones, counted in the peer where offsets alone do not
+   * show it. Errors: `kafkaUnavailable`.
    */
   missing(ends: readonly PartitionOffset[], limits: Limits): Promise<number>;
   /** Waits until nothing is missing, or the limits are over. Returns how many records are missing then. Errors: `kafkaUnavailable`. */
@@ -39,14 +39,22 @@ export interface Replication {
 
   /** Commits here what MirrorMaker's checkpoints say of these groups of the peer. Never throws. */
   carryOverFromCheckpoints(groups: readonly string[], limits: Limits): Promise<CarriedOver>;
-  /** Commits here what these groups have committed in the peer. Errors: `kafkaUnavailable` when the peer cannot be read. */
+  /** Commits here what these groups have committed in the peer. Never throws. */
   carryOverFromPeer(groups: readonly string[], limits: Limits): Promise<CarriedOver>;
-  /** A description with positions of the peer's cluster, for a bridge of this one. */
-  translateDescription(description: SessionDescription): SessionDescription;
+  /** A description with positions of the peer's cluster, for a bridge of this one. Errors: `kafkaUnavailable` before syncs are read. */
+  translateDescription(description: SessionDescription, limits: Limits): Promise<SessionDescription>;
+  /**
+   * Waits until a record of this cluster, and all before it, are copied to the peer. Errors: `kafkaUnavailable` when the limits are over first;
+   * the signal's reason.
+   */
+  untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void>;
 
   /** What this cluster lacks of the peer's, as far as it was seen: the report of a forced promotion. */
   reportLoss(promotion: Promotion, at: Date): LossReport;
-  /** The report of a promotion of the peer, with the exact ranges and counts in this cluster, which was lost. Errors: `kafkaUnavailable`. */
+  /**
+   * The report of a promotion of the peer by which this cluster was lost, with exact ranges and counts. Errors: `kafkaUnavailable`, also while
+   * the peer cannot be read.
+   */
   completeReport(report: LossReport, limits: Limits): Promise<LossReport>;
   /** What would be lost if the source of the replication died now; `undefined` while nothing is replicated. */
   status(): ReplicationStatus | undefined;

@@ -1,40 +1,52 @@
 /**
- * Translates positions in the source of a replication into positions in its copy: never past a record that has not been delivered there,
- * and as near as the offset syncs allow. Pure.
+ * Translates positions in one of two Kafka clusters into positions in the other: never past a record that has not been delivered, and as
+ * near as the offset syncs allow. Pure.
  */
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { SyncIndex } from './sync-index.ts';
 
-/** Of a copy: nothing is before it. */
-const BEGINNING = 0n;
-
-/**
- * Where a reader continues that would have read this offset of the source next. The record of the greatest sync up to there is known in both
- * clusters; what follows it in the source follows it in the copy, with gaps and repetitions that no sync shows. Without such a sync: the
- * beginning.
- */
-export function translateOffset(syncs: SyncIndex, position: PartitionOffset): bigint {
-  const offset = Number(position.offset);
-  const sync = syncs.of(position)?.floor(offset);
-  if (sync === undefined) return BEGINNING;
-  return BigInt(sync.upstream === offset ? sync.downstream : sync.downstream + 1);
+/** The syncs of both directions: each cluster may have been the copy of the other one, at different times. */
+export interface TwoWaySyncs {
+  /** From the cluster of the positions to the one in which they are wanted. */
+  towards: Pick<SyncIndex, 'of'>;
+  /** The other way. */
+  back: Pick<SyncIndex, 'of'>;
 }
 
-export function translatePositions(syncs: SyncIndex, positions: readonly PartitionOffset[]): PartitionOffset[] {
-  return positions.map(({ topic, partition, offset }) => ({
-    topic,
-    partition,
-    offset: translateOffset(syncs, { topic, partition, offset }),
-  }));
+/** Nothing is before it. */
+const BEGINNING = 0;
+
+/**
+ * Where a reader continues that would have read this offset of the other cluster next. A sync names a record that is in both clusters, and what
+ * follows it in one follows it in the other, with gaps and repetitions that no sync shows. So the position is that of the last such record
+ * up to the offset, or the one behind it. Of the two directions, the one that brings the reader further; without a sync, the beginning.
+ */
+export function translateOffset({ towards, back }: TwoWaySyncs, position: PartitionOffset): bigint {
+  const offset = Number(position.offset);
+  const copied = towards.of(position)?.floor(offset);
+  const original = back.of(position)?.floorOfCopy(offset);
+  const byCopy = copied === undefined ? BEGINNING : after(copied.upstream, copied.downstream, offset);
+  const byOriginal = original === undefined ? BEGINNING : after(original.downstream, original.upstream, offset);
+  return BigInt(Math.max(byCopy, byOriginal));
+}
+
+/** Whether anything is known of the partition: it is copied, or was. */
+export function isKnown({ towards, back }: TwoWaySyncs, place: PartitionOffset): boolean {
+  return towards.of(place) !== undefined || back.of(place) !== undefined;
 }
 
 /** What an adopter of another cluster continues with. */
-export function translateDescription(syncs: SyncIndex, description: SessionDescription): SessionDescription {
+export function translateDescription(syncs: TwoWaySyncs, description: SessionDescription): SessionDescription {
   const seeks = description.seeks.map(({ topic, partition, to }) => ({
     topic,
     partition,
     to: String(translateOffset(syncs, { topic, partition, offset: BigInt(to) })),
   }));
   return { ...description, seeks };
+}
+
+/** `there` and `here`: the offsets of the known record. */
+function after(there: number, here: number, offset: number): number {
+  return there === offset ? here : here + 1;
 }

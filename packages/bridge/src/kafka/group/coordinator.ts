@@ -19,6 +19,17 @@ export class GroupCoordinator extends Coordinator {
     this.group = group;
   }
 
+  /** The group's committed offsets of all partitions. Errors: as {@link send}. */
+  async allCommitted(limits: Limits): Promise<PartitionOffset[]> {
+    // The library's type lacks that `null` asks for all topics.
+    const topics = null as unknown as offsetFetchV8.OffsetFetchRequestTopic[];
+    const response = await this.send(
+      (connection) => offsetFetchV8.api.async(connection, [{ groupId: this.group, memberEpoch: -1, topics }], false),
+      limits,
+    );
+    return offsetsIn(response);
+  }
+
   /** The group's committed offsets, without partitions that have none. Errors: as {@link send}. */
   async committed(
     partitions: readonly TopicPartition[],
@@ -36,17 +47,18 @@ export class GroupCoordinator extends Coordinator {
       limits,
     );
     const wanted = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)));
-    return (response.groups[0]?.topics ?? []).flatMap(({ name, partitions: found }) =>
-      found
-        .filter(
-          ({ partitionIndex, committedOffset }) =>
-            committedOffset >= 0n && wanted.has(partitionKey(name, partitionIndex)),
-        )
-        .map(({ partitionIndex, committedOffset }) => ({
-          topic: name,
-          partition: partitionIndex,
-          offset: committedOffset,
-        })),
-    );
+    return offsetsIn(response).filter(({ topic, partition }) => wanted.has(partitionKey(topic, partition)));
   }
+}
+
+function offsetsIn({ groups }: offsetFetchV8.OffsetFetchResponse): PartitionOffset[] {
+  return (groups[0]?.topics ?? []).flatMap(({ name, partitions }) =>
+    partitions
+      .filter(({ committedOffset }) => committedOffset >= 0n)
+      .map(({ partitionIndex, committedOffset }) => ({
+        topic: name,
+        partition: partitionIndex,
+        offset: committedOffset,
+      })),
+  );
 }

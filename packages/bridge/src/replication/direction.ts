@@ -1,0 +1,97 @@
+/** One direction of the replication: the records of one cluster that the other one does not have. */
+import type { Cluster } from '../kafka/client/cluster.ts';
+import type { Limits } from '../kafka/client/limits.ts';
+import { type PartitionOffset, partitionKey } from '../records.ts';
+import type { EndsQuestion, SourceTopics } from './source-topics.ts';
+import type { SyncTail } from './sync-tail.ts';
+import { countRecords, type OffsetSpan } from './tail-reader.ts';
+
+export interface DirectionOptions {
+  /** Where the records are. */
+  source: Cluster;
+  topics: SourceTopics;
+  syncs: SyncTail;
+}
+
+/** Counted in at most so many offsets; beyond, offsets count as records. */
+const MOST_COUNTED = 10_000;
+/** Partitions that are counted side by side. */
+const COUNTED_AT_ONCE = 8;
+
+interface Counted extends OffsetSpan {
+  records: number;
+}
+
+export class Direction {
+  readonly #options: DirectionOptions;
+  /** What was counted last of a partition. */
+  readonly #counted = new Map<string, Counted>();
+
+  constructor(options: DirectionOptions) {
+    this.#options = options;
+  }
+
+  /** Errors: `kafkaUnavailable`. */
+  async ends(question: EndsQuestion, limits: Limits): Promise<PartitionOffset[]> {
+    return await this.#options.topics.ends(question, limits);
+  }
+
+  /**
+   * The offsets before these ends that are not known to be copied, of partitions that have some. Those without syncs: from where they begin.
+   * Errors: `kafkaUnavailable`.
+   */
+  async spans(ends: readonly PartitionOffset[], limits: Limits): Promise<OffsetSpan[]> {
+    const { syncs, topics } = this.#options;
+    const unknown = ends.filter((end) => end.offset > 0n && syncs.index.newest(end) === undefined);
+    const beginnings = await topics.beginnings(unknown, { isFresh: false }, limits);
+    const begins = new Map(unknown.map((place, index) => [keyOf(place), beginnings[index] as number]));
+    return ends.flatMap(({ topic, partition, offset }): OffsetSpan[] => {
+      const place = { topic, partition };
+      const from = this.copiedTo(place) ?? begins.get(keyOf(place)) ?? 0;
+      const to = Number(offset);
+      return from < to ? [{ topic, partition, from, to }] : [];
+    });
+  }
+
+  /** The offset behind the newest record that is known to be copied. */
+  copiedTo(place: { topic: string; partition: number }): number | undefined {
+    const newest = this.#options.syncs.index.newest(place);
+    return newest === undefined ? undefined : newest.upstream + 1;
+  }
+
+  /** Records of a span; `undefined` until it was counted ({@link count}). */
+  countOf(span: OffsetSpan): number | undefined {
+    const known = this.#counted.get(keyOf(span));
+    return known !== undefined && known.from === span.from && known.to === span.to ? known.records : undefined;
+  }
+
+  /**
+   * Counts the records of spans that were not counted before, in the source. Offsets alone may be markers of transactions, records of aborted
+   * ones, or compacted away: no sync ever covers them. Errors: `kafkaUnavailable`.
+   */
+  async count(spans: readonly OffsetSpan[], limits: Limits): Promise<number> {
+    const open = spans.filter((span) => this.countOf(span) === undefined && span.to - span.from <= MOST_COUNTED);
+    for (let first = 0; first < open.length; first += COUNTED_AT_ONCE) {
+      await Promise.all(open.slice(first, first + COUNTED_AT_ONCE).map((span) => this.#count(span, limits)));
+    }
+    return this.recordsIn(spans);
+  }
+
+  /** As far as they were counted; otherwise their offsets. */
+  recordsIn(spans: readonly OffsetSpan[]): number {
+    return spans.reduce((sum, span) => sum + (this.countOf(span) ?? span.to - span.from), 0);
+  }
+
+  async #count(span: OffsetSpan, limits: Limits): Promise<void> {
+    const { source, topics } = this.#options;
+    // Retention may have removed what stood there.
+    const [beginning = 0] = await topics.beginnings([span], { isFresh: true }, limits);
+    const from = Math.max(span.from, beginning);
+    const records = from < span.to ? await countRecords(source, { ...span, from }, limits) : 0;
+    this.#counted.set(keyOf(span), { ...span, records });
+  }
+}
+
+function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+  return partitionKey(topic, partition);
+}

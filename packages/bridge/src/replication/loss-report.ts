@@ -1,0 +1,98 @@
+/** The reports of forced promotions: which records of the lost cluster the promoted one does not have. */
+import type { LossReport, LostRange } from '@causeway/protocol/clusters.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
+import type { Limits } from '../kafka/client/limits.ts';
+import { type PartitionOffset, partitionKey, type StoredRecord } from '../records.ts';
+import type { SyncIndex } from './sync-index.ts';
+import { type OffsetSpan, readSpan } from './tail-reader.ts';
+
+export interface Completion {
+  /** The cluster that was lost, and has returned. */
+  lost: Cluster;
+  promoted: Cluster;
+  /** From the lost cluster to the promoted one. */
+  syncs: SyncIndex;
+  /** Of the lost cluster. */
+  ends: readonly PartitionOffset[];
+  /** Where partitions begin that have no syncs. */
+  beginningOf: (place: PartitionOffset) => number;
+  limits: Limits;
+}
+
+/** Partitions that are read side by side. */
+const READ_AT_ONCE = 8;
+/** A copy whose sync was not written is looked for in this many records behind the last sync: MirrorMaker writes syncs at least once a second. */
+const MOST_COMPARED = 100_000;
+
+/** The report with exact ranges and counts. Errors: `kafkaUnavailable`. */
+export async function completeLossReport(report: LossReport, completion: Completion): Promise<LossReport> {
+  const known = new Map(report.ranges.map((range) => [partitionKey(range.topic, range.partition), range]));
+  const spans = completion.ends.flatMap((end): OffsetSpan[] => {
+    if (end.topic === REPLICATED_SESSION_TOPIC) return [];
+    const { topic, partition } = end;
+    // Where the promoted cluster stood at the promotion; what was copied later came too late.
+    const from = known.get(partitionKey(topic, partition))?.from ?? copiedTo(end, completion);
+    const to = Number(end.offset);
+    return from < to ? [{ topic, partition, from, to }] : [];
+  });
+  const ranges: LostRange[] = [];
+  for (let first = 0; first < spans.length; first += READ_AT_ONCE) {
+    const read = await Promise.all(
+      spans.slice(first, first + READ_AT_ONCE).map((span) => exactRange(span, completion)),
+    );
+    ranges.push(...read.filter(({ records }) => records > 0));
+  }
+  return { ...report, isFinal: true, ranges };
+}
+
+function copiedTo(place: PartitionOffset, { syncs, beginningOf }: Completion): number {
+  const newest = syncs.newest(place);
+  return newest === undefined ? beginningOf(place) : newest.upstream + 1;
+}
+
+/** Without the records at its beginning that were copied before MirrorMaker wrote their sync. */
+async function exactRange(span: OffsetSpan, { lost, promoted, syncs, limits }: Completion): Promise<LostRange> {
+  const { topic, partition, to } = span;
+  const sync = syncs.of(span)?.floor(span.from - 1);
+  const copies = copiesBehind(promoted, { topic, partition, from: (sync?.downstream ?? -1) + 1 }, limits);
+  let from: number | undefined;
+  let count = 0;
+  for await (const records of readSpan(lost, span, limits)) {
+    for (const record of records) {
+      if (from === undefined && (await isNextCopy(copies, record))) continue;
+      from ??= Number(record.offset);
+      count += 1;
+    }
+  }
+  await copies.return?.(undefined);
+  return { topic, partition, from: from ?? to, to, records: count };
+}
+
+/** Ends at the first record that is not the copy of the next one. */
+async function isNextCopy(copies: AsyncIterator<StoredRecord>, record: StoredRecord): Promise<boolean> {
+  const next = await copies.next();
+  return next.done !== true && isCopy(next.value, record);
+}
+
+async function* copiesBehind(
+  promoted: Cluster,
+  { topic, partition, from }: { topic: string; partition: number; from: number },
+  limits: Limits,
+): AsyncGenerator<StoredRecord, void, undefined> {
+  const known = (await promoted.topics([topic], limits)).get(topic);
+  // Not copied before the promotion.
+  if (known === undefined || !('topic' in known) || known.topic.partitions[partition] === undefined) return;
+  for await (const records of readSpan(promoted, { topic, partition, from, to: from + MOST_COMPARED }, limits)) {
+    yield* records;
+  }
+}
+
+/** MirrorMaker copies records with their times, and adds nothing. */
+function isCopy(copy: StoredRecord, record: StoredRecord): boolean {
+  return copy.timestampMs === record.timestampMs && isSame(copy.key, record.key) && isSame(copy.value, record.value);
+}
+
+function isSame(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}

@@ -1,0 +1,230 @@
+/** Replication by MirrorMaker 2 between two clusters, in whichever direction it runs: its topics are read in both. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LossReport, Promotion, ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import type { Cluster } from '../kafka/client/cluster.ts';
+import { type Limits, remainingMs } from '../kafka/client/limits.ts';
+import { GroupCoordinator } from '../kafka/group/coordinator.ts';
+import type { SessionDescription } from '../ownership/session-entry.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
+import { carryOver } from './carry-over.ts';
+import { CheckpointTail } from './checkpoint-tail.ts';
+import { Direction } from './direction.ts';
+import { completeLossReport } from './loss-report.ts';
+import { ReplicationMeter } from './meter.ts';
+import type { CarriedOver, Replication, ReplicationRole } from './replication.ts';
+import { SourceTopics } from './source-topics.ts';
+import { SyncTail } from './sync-tail.ts';
+import { type TwoWaySyncs, translateDescription } from './translate.ts';
+
+export interface NamedCluster {
+  name: string;
+  cluster: Cluster;
+}
+
+export interface MirrorReplicationOptions {
+  own: NamedCluster;
+  peer: NamedCluster;
+  requestTimeoutMs: number;
+  /** Which way records flow now. */
+  role: () => ReplicationRole;
+  /** Whether MirrorMaker's filters let it copy a topic. Default: every topic that it copies by default. */
+  isMirrored?: (topic: string) => boolean;
+}
+
+/** One direction, with what is known of it. */
+interface Flow {
+  topics: SourceTopics;
+  syncs: SyncTail;
+  direction: Direction;
+  meter: ReplicationMeter;
+}
+
+/** Until a copy that is behind is looked at again. */
+const CATCH_UP_INTERVAL_MS = 20;
+/** What does not change for this long may be no record. */
+const STILL_MS = 200;
+/** Topics behind in a status. */
+const MOST_TOPICS = 100;
+const ROLE_INTERVAL_MS = 250;
+
+export class MirrorReplication implements Replication {
+  readonly peer: Cluster;
+  readonly #options: MirrorReplicationOptions;
+  /** From the peer to this cluster. */
+  readonly #inbound: Flow;
+  /** From this cluster to the peer. */
+  readonly #outbound: Flow;
+  readonly #checkpoints: CheckpointTail;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: MirrorReplicationOptions) {
+    this.#options = options;
+    const { own, peer, requestTimeoutMs } = options;
+    this.peer = peer.cluster;
+    this.#inbound = this.#flow({ source: peer, target: own });
+    this.#outbound = this.#flow({ source: own, target: peer });
+    this.#checkpoints = new CheckpointTail(own.cluster, { source: peer.name, requestTimeoutMs });
+  }
+
+  start(): void {
+    for (const { tail } of [this.#inbound.syncs, this.#outbound.syncs, this.#checkpoints]) tail.start();
+    this.#timer = setInterval(() => this.#follow(), ROLE_INTERVAL_MS);
+    this.#follow();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all([
+      this.#inbound.meter.close(),
+      this.#outbound.meter.close(),
+      ...[this.#inbound.syncs, this.#outbound.syncs, this.#checkpoints].map(({ tail }) => tail.close()),
+    ]);
+    await this.peer.close();
+  }
+
+  async readEnds(limits: Limits): Promise<PartitionOffset[]> {
+    return await this.#inbound.direction.ends({ maxAgeMs: 0, isPartial: false }, limits);
+  }
+
+  async missing(ends: readonly PartitionOffset[], limits: Limits): Promise<number> {
+    const { direction, syncs } = this.#inbound;
+    await syncs.tail.untilLoaded(limits);
+    return await direction.count(await direction.spans(ends, limits), limits);
+  }
+
+  async catchUp(ends: readonly PartitionOffset[], limits: Limits): Promise<number> {
+    const { direction, syncs } = this.#inbound;
+    await syncs.tail.untilLoaded(limits);
+    for (let stillSinceMs = performance.now(), before = ''; ; ) {
+      const open = (await direction.spans(ends, limits)).filter((span) => direction.countOf(span) !== 0);
+      if (open.length === 0) return 0;
+      const now = JSON.stringify(open);
+      if (now !== before) stillSinceMs = performance.now();
+      before = now;
+      // Nothing has come for a while: perhaps nothing is left to come.
+      const isStill = performance.now() - stillSinceMs >= STILL_MS;
+      if (isStill && (await direction.count(open, limits)) === 0) return 0;
+      if (remainingMs(limits) <= CATCH_UP_INTERVAL_MS) return direction.recordsIn(open);
+      await delay(CATCH_UP_INTERVAL_MS, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
+    }
+  }
+
+  async carryOverFromCheckpoints(groups: readonly string[], limits: Limits): Promise<CarriedOver> {
+    const committedThere = async (group: string): Promise<PartitionOffset[]> => {
+      await this.#checkpoints.tail.untilLoaded(limits);
+      return this.#checkpoints
+        .of(group)
+        .map(({ topic, partition, upstream }) => ({ topic, partition, offset: upstream }));
+    };
+    return await this.#carryOver(groups, committedThere, limits);
+  }
+
+  async carryOverFromPeer(groups: readonly string[], limits: Limits): Promise<CarriedOver> {
+    const committedThere = (group: string) => new GroupCoordinator(this.peer, group).allCommitted(limits);
+    return await this.#carryOver(groups, committedThere, limits);
+  }
+
+  async translateDescription(description: SessionDescription, limits: Limits): Promise<SessionDescription> {
+    await this.#inbound.syncs.tail.untilLoaded(limits);
+    return translateDescription(this.#syncs, description);
+  }
+
+  async untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void> {
+    await this.#outbound.syncs.untilCopied(place, offset, limits);
+  }
+
+  reportLoss(promotion: Promotion, at: Date): LossReport {
+    const { meter } = this.#inbound;
+    const { measuredAtMs } = meter;
+    return {
+      promotion,
+      lost: this.#options.peer.name,
+      at: at.toISOString(),
+      endsAgeMs: measuredAtMs === undefined ? null : Math.round(performance.now() - measuredAtMs),
+      isFinal: false,
+      ranges: meter
+        .missing()
+        .map(({ topic, partition, from, to, records }) => ({ topic, partition, from, to, records })),
+    };
+  }
+
+  async completeReport(report: LossReport, limits: Limits): Promise<LossReport> {
+    const { direction, syncs, topics } = this.#outbound;
+    await syncs.tail.untilLoaded(limits);
+    const ends = await direction.ends({ maxAgeMs: 0, isPartial: false }, limits);
+    const unknown = ends.filter((end) => syncs.index.newest(end) === undefined);
+    const found = await topics.beginnings(unknown, { isFresh: true }, limits);
+    const beginnings = new Map(
+      unknown.map((place, index) => [partitionKey(place.topic, place.partition), found[index]]),
+    );
+    const beginningOf = ({ topic, partition }: TopicPartition) => beginnings.get(partitionKey(topic, partition)) ?? 0;
+    const clusters = { lost: this.#options.own.cluster, promoted: this.peer };
+    return await completeLossReport(report, { ...clusters, syncs: syncs.index, ends, beginningOf, limits });
+  }
+
+  status(): ReplicationStatus | undefined {
+    const role = this.#options.role();
+    if (role === 'none') return undefined;
+    const { own, peer } = this.#options;
+    const [from, to] = role === 'source' ? [own.name, peer.name] : [peer.name, own.name];
+    const { meter, syncs } = role === 'source' ? this.#outbound : this.#inbound;
+    const nowMs = performance.now();
+    const topics = meter.behind(nowMs);
+    const trouble = syncs.tail.trouble;
+    return {
+      from,
+      to,
+      problem: meter.problem ?? trouble ?? null,
+      measuredAgoMs: meter.measuredAtMs === undefined ? null : Math.round(nowMs - meter.measuredAtMs),
+      records: topics.reduce((sum, { records }) => sum + records, 0),
+      seconds: topics.reduce((longest, { behindMs }) => Math.max(longest, behindMs), 0) / 1000,
+      topics: topics
+        .slice(0, MOST_TOPICS)
+        .map(({ topic, records, behindMs }) => ({ topic, records, seconds: behindMs / 1000 })),
+    };
+  }
+
+  /** Measures the direction in which records flow now. */
+  #follow(): void {
+    const role = this.#options.role();
+    if (role === 'source') this.#outbound.meter.start();
+    else this.#outbound.meter.stop();
+    if (role === 'target') this.#inbound.meter.start();
+    else this.#inbound.meter.stop();
+  }
+
+  async #carryOver(
+    groups: readonly string[],
+    committedThere: (group: string) => Promise<PartitionOffset[]>,
+    limits: Limits,
+  ): Promise<CarriedOver> {
+    const { syncs, topics } = this.#inbound;
+    try {
+      await syncs.tail.untilLoaded(limits);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { groups: 0, partitions: 0, failed: groups.map((group) => ({ group, reason })) };
+    }
+    return await carryOver({
+      own: this.#options.own.cluster,
+      syncs: this.#syncs,
+      groups,
+      committedThere,
+      isMirrored: (topic) => topics.isMirrored(topic),
+      limits,
+    });
+  }
+
+  /** Of positions in the peer's cluster. */
+  get #syncs(): TwoWaySyncs {
+    return { towards: this.#inbound.syncs.index, back: this.#outbound.syncs.index };
+  }
+
+  #flow({ source, target }: { source: NamedCluster; target: NamedCluster }): Flow {
+    const { requestTimeoutMs, isMirrored = () => true } = this.#options;
+    const topics = new SourceTopics(source.cluster, isMirrored);
+    const syncs = new SyncTail(target.cluster, { source: source.name, requestTimeoutMs });
+    const direction = new Direction({ source: source.cluster, topics, syncs });
+    return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs: requestTimeoutMs }) };
+  }
+}
