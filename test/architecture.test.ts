@@ -183,6 +183,7 @@ const PLACES: Record<string, string[]> = {
   ],
   'packages/bridge/src/http-config.ts': ['packages/config', 'packages/http'],
   'packages/bridge/src/load.ts': ['packages/bridge/src/kafka/client/security.ts', 'packages/config'],
+  'packages/bridge/src/clusters-config.ts': ['packages/config'],
   'packages/bridge/src/kafka-config.ts': ['packages/config', 'packages/protocol'],
   'packages/bridge/src/metrics.ts': [
     'packages/bridge/src/metrics',

@@ -51,6 +51,25 @@ function kafka(line: string): string {
   return `bridge: { name: b, region: east }\nkafka:\n  bootstrapServers: ["h:1"]\n  ${line}\n`;
 }
 
+/** A file with a peer; `cluster`: below `kafka`. */
+function peer(entry: string, cluster = ', cluster: east'): string {
+  const kafkas = `kafka: { bootstrapServers: ["h:1"]${cluster} }`;
+  return `bridge: { name: b, region: east }\n${kafkas}\nclusters: { peer: { bootstrapServers: ["p:1"], ${entry} } }\n`;
+}
+
+test('two clusters need no more than their names and the brokers of the other one', () => {
+  expect(parse(peer('name: west'))).toMatchObject({
+    kafka: { cluster: 'east' },
+    clusters: {
+      peer: { name: 'west', bootstrapServers: ['p:1'], tls: { isEnabled: false }, sasl: { mechanism: 'none' } },
+      leaseMs: 1000,
+      prefer: 'availability',
+      switchOverTimeoutMs: 10_000,
+    },
+  });
+  expect(problemsOf(peer('name: west'))).toBe('');
+});
+
 test('a secret that does not fit is not repeated', () => {
   expect(problemsOf(kafka('sasl: { mechanism: PLAIN, username: u, password: 31337 }'))).toBe(
     'bridge.yaml:4: kafka.sasl.password: must be string',
@@ -116,6 +135,21 @@ describe('a file that cannot work is refused with the line and the reason', () =
       /kafka\.sasl\.oauth: needs either kafka\.sasl\.oauth\.clientSecret or/,
     ],
     [kafka('retryBackoffMinMs: 2000'), /bridge\.yaml:4: kafka\.retryBackoffMinMs: must not be greater/],
+    [peer('name: west', ''), /bridge\.yaml:3: clusters\.peer: needs kafka\.cluster/],
+    [peer('name: east'), /bridge\.yaml:3: clusters\.peer\.name: east is kafka\.cluster, too/],
+    [peer('name: "we st"'), /bridge\.yaml:3: clusters\.peer\.name: must match/],
+    [
+      peer('name: west, sasl: { mechanism: PLAIN, username: u }'),
+      /bridge\.yaml:3: clusters\.peer\.sasl: PLAIN needs either clusters\.peer\.sasl\.password or/,
+    ],
+    [
+      peer('name: west, tls: { isEnabled: true, certFile: a }'),
+      /bridge\.yaml:3: clusters\.peer\.tls\.certFile: needs clusters\.peer\.tls\.keyFile/,
+    ],
+    [
+      `${MINIMAL}clusters: { prefer: consistency }`,
+      /bridge\.yaml:3: clusters\.prefer: consistency needs clusters\.peer/,
+    ],
     [`${MINIMAL}producer: { lingerMs: 20000 }`, /bridge\.yaml:3: producer\.lingerMs: must be less than/],
     [`${MINIMAL}listen:\n  tls:\n    certFile: a\n`, /bridge\.yaml:4: listen\.tls: the key keyFile is missing/],
   ])('%s', (text, expected) => {

@@ -16,6 +16,7 @@ import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { ISOLATION_LEVELS } from '@causeway/protocol/consumers.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
+import { ClustersConfig, checkClustersConfig } from './clusters-config.ts';
 import { resetPolicyOf } from './consumers/reset-policy.ts';
 import { CompressionConfig, checkHttpConfig, LimitsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
@@ -257,6 +258,7 @@ export const BridgeConfig = Entry(
     cors: CorsSection,
     compression: CompressionConfig,
     kafka: KafkaConfig,
+    clusters: ClustersConfig,
     producer: ProducerConfig,
     consumers: ConsumersConfig,
     readiness: Section(
@@ -299,6 +301,7 @@ export type ConsumersConfig = BridgeConfig['consumers'];
 export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
   const problems: ConfigFinding[] = [
     ...checkKafkaConfig(config.kafka),
+    ...checkClustersConfig(config.clusters, config.kafka.cluster),
     ...checkTrust(config.trust, {
       // The management port serves probes of gateways, not their requests.
       verifiesClients: verifiesClients(config.listen.tls),

@@ -14,7 +14,11 @@ const text = (description: string, example: string) =>
 const secret = (description: string, example: string) =>
   Type.Optional(Type.String({ description, minLength: 1, examples: [example], writeOnly: true }));
 
-const KafkaTlsConfig = Section(
+/** A name that MirrorMaker takes as the alias of a cluster, too: it is a part of the names of topics. */
+export const ClusterName = (description: string, example: string) =>
+  Type.String({ description, pattern: '^[A-Za-z0-9_-]+$', examples: [example] });
+
+export const KafkaTlsConfig = Section(
   {
     isEnabled: Type.Boolean({ description: 'Whether connections to brokers use TLS.', default: false }),
     caFile: text(
@@ -63,7 +67,7 @@ const OAuthConfig = Entry(
   },
 );
 
-const KafkaSaslConfig = Section(
+export const KafkaSaslConfig = Section(
   {
     mechanism: Choice(['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'], {
       description: 'How the bridge authenticates to brokers.',
@@ -119,13 +123,23 @@ const KafkaClientsConfig = Section(
   { description: 'Identities of clients, for identity client.' },
 );
 
+/** Brokers as host:port. */
+export const bootstrapServers = (description: string, example: string) =>
+  Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
+    description,
+    minItems: 1,
+    examples: [[example]],
+  });
+
 export const KafkaConfig = Entry(
   {
-    bootstrapServers: Type.Array(Type.String({ pattern: '^(?:\\[[^\\]]+\\]|[^:\\s]+):[0-9]+$' }), {
-      description: 'Brokers that the bridge contacts first, as host:port.',
-      minItems: 1,
-      examples: [['127.0.0.1:9092']],
-    }),
+    bootstrapServers: bootstrapServers('Brokers that the bridge contacts first, as host:port.', '127.0.0.1:9092'),
+    cluster: Type.Optional(
+      ClusterName(
+        'Name of this Kafka, where there are two that stand in for each other (section clusters). Without it, the bridge knows no other Kafka.',
+        'east',
+      ),
+    ),
     clientId: Type.String({
       description: 'Name of the bridge in the logs and quotas of brokers.',
       default: 'causeway',
@@ -178,8 +192,8 @@ export const KafkaConfig = Entry(
 );
 
 export type KafkaConfig = Static<typeof KafkaConfig>;
-export type KafkaTlsConfig = KafkaConfig['tls'];
-export type KafkaSaslConfig = KafkaConfig['sasl'];
+export type KafkaTlsConfig = Static<typeof KafkaTlsConfig>;
+export type KafkaSaslConfig = Static<typeof KafkaSaslConfig>;
 export type KafkaClientsConfig = KafkaConfig['clients'];
 
 /** Something that a file has wrong: the key, and why. */
@@ -203,36 +217,42 @@ export function checkKafkaConfig(config: KafkaConfig): ConfigFinding[] {
       reason: 'must not be greater than kafka.retryBackoffMaxMs',
     });
   }
-  if (config.tls.isEnabled) problems.push(...checkTls(config.tls));
-  problems.push(...checkSasl(config.sasl));
+  problems.push(...checkConnection(config, ['kafka']));
   if (config.identity === 'client') problems.push(...checkClients(config));
   return problems;
 }
 
-function checkTls({
-  certFile,
-  keyFile,
-  keyPassphrase,
-  keyPassphraseFile,
-  serverName,
-}: KafkaTlsConfig): ConfigFinding[] {
+/** TLS and SASL of the section at `place`. */
+export function checkConnection(
+  { tls, sasl }: { tls: KafkaTlsConfig; sasl: KafkaSaslConfig },
+  place: readonly string[],
+): ConfigFinding[] {
+  return [...(tls.isEnabled ? checkTls(tls, [...place, 'tls']) : []), ...checkSasl(sasl, [...place, 'sasl'])];
+}
+
+function checkTls(
+  { certFile, keyFile, keyPassphrase, keyPassphraseFile, serverName }: KafkaTlsConfig,
+  place: readonly string[],
+): ConfigFinding[] {
   const problems: ConfigFinding[] = [];
+  const section = place.join('.');
   const add = (key: string, reason: string): void => {
-    problems.push({ path: ['kafka', 'tls', key], reason });
+    problems.push({ path: [...place, key], reason });
   };
-  if (certFile !== undefined && keyFile === undefined) add('certFile', 'needs kafka.tls.keyFile');
-  if (keyFile !== undefined && certFile === undefined) add('keyFile', 'needs kafka.tls.certFile');
+  if (certFile !== undefined && keyFile === undefined) add('certFile', `needs ${section}.keyFile`);
+  if (keyFile !== undefined && certFile === undefined) add('keyFile', `needs ${section}.certFile`);
   if (keyPassphrase !== undefined && keyPassphraseFile !== undefined) {
-    add('keyPassphraseFile', 'is given beside kafka.tls.keyPassphrase: one of them is too many');
+    add('keyPassphraseFile', `is given beside ${section}.keyPassphrase: one of them is too many`);
   }
   if (serverName !== undefined && isIP(serverName) !== 0) add('serverName', 'must be a host name, not an address');
   return problems;
 }
 
-function checkSasl(sasl: KafkaSaslConfig): ConfigFinding[] {
+function checkSasl(sasl: KafkaSaslConfig, place: readonly string[]): ConfigFinding[] {
   const problems: ConfigFinding[] = [];
+  const section = place.join('.');
   const add = (reason: string, ...keys: string[]): void => {
-    problems.push({ path: ['kafka', 'sasl', ...keys], reason });
+    problems.push({ path: [...place, ...keys], reason });
   };
   const { mechanism, oauth } = sasl;
   switch (mechanism) {
@@ -241,17 +261,17 @@ function checkSasl(sasl: KafkaSaslConfig): ConfigFinding[] {
     case 'PLAIN':
     case 'SCRAM-SHA-256':
     case 'SCRAM-SHA-512':
-      if (sasl.username === undefined) add(`${mechanism} needs kafka.sasl.username`);
+      if (sasl.username === undefined) add(`${mechanism} needs ${section}.username`);
       if (countGiven(sasl.password, sasl.passwordFile) !== 1) {
-        add(`${mechanism} needs either kafka.sasl.password or kafka.sasl.passwordFile`);
+        add(`${mechanism} needs either ${section}.password or ${section}.passwordFile`);
       }
       break;
     case 'OAUTHBEARER':
       if (countGiven(sasl.token, sasl.tokenFile, oauth) !== 1) {
-        add('OAUTHBEARER needs one of kafka.sasl.token, kafka.sasl.tokenFile and kafka.sasl.oauth');
+        add(`OAUTHBEARER needs one of ${section}.token, ${section}.tokenFile and ${section}.oauth`);
       }
       if (oauth !== undefined && countGiven(oauth.clientSecret, oauth.clientSecretFile) !== 1) {
-        add('needs either kafka.sasl.oauth.clientSecret or kafka.sasl.oauth.clientSecretFile', 'oauth');
+        add(`needs either ${section}.oauth.clientSecret or ${section}.oauth.clientSecretFile`, 'oauth');
       }
       break;
     default:

@@ -14,6 +14,7 @@ export function loadBridgeConfig(file: string, env: Environment): BridgeConfig {
       ...checkBridgeConfig(config),
       ...findCertificateProblems(config),
       ...findSecurityProblems(config.kafka),
+      ...(config.clusters.peer === undefined ? [] : findSecurityProblems(config.clusters.peer, ['clusters', 'peer'])),
     ],
   });
 }

@@ -18,7 +18,9 @@ const USAGE = `Usage: npm run bridge -- --config FILE [--check]
   --help         this text`;
 
 /** No line logs a secret; a line that ever contains a part of the configuration is redacted. */
-const SECRET_PATHS = secretKeys(BridgeConfig).flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`]);
+const SECRET_PATHS = secretKeys(BridgeConfig).flatMap((key) =>
+  [0, 1, 2, 3, 4].map((depth) => `${'*.'.repeat(depth)}${key}`),
+);
 
 interface Arguments {
   file: string;

@@ -30,8 +30,8 @@ export function saslOptions(
   }
 }
 
-/** The files with secrets that cannot be read, with the reasons. */
-export function findSaslProblems(config: KafkaSaslConfig): ConfigFinding[] {
+/** The files with secrets of the section at `place` that cannot be read, with the reasons. */
+export function findSaslProblems(config: KafkaSaslConfig, place: readonly string[]): ConfigFinding[] {
   const { mechanism, passwordFile, tokenFile, oauth } = config;
   if (mechanism === 'none') return [];
   const files =
@@ -42,7 +42,7 @@ export function findSaslProblems(config: KafkaSaslConfig): ConfigFinding[] {
       return [];
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return [{ path: ['kafka', 'sasl', ...key.split('.')], reason }];
+      return [{ path: [...place, 'sasl', ...key.split('.')], reason }];
     }
   });
 }

@@ -17,13 +17,15 @@ export interface PoolSecurity {
   forPool(): SecuredPool;
 }
 
+type SecurityConfig = Pick<KafkaConfig, 'tls' | 'sasl' | 'identity' | 'connectTimeoutMs'>;
+
 /** TLS and SASL of one bridge. */
 export class KafkaSecurity implements PoolSecurity {
   readonly #tls: BrokerTls | undefined;
   readonly #sasl: SASLOptions | undefined;
 
   /** Logs once which settings are unsafe. Errors: see {@link findSecurityProblems}. */
-  constructor({ tls, sasl, identity, connectTimeoutMs }: KafkaConfig, log: Logger) {
+  constructor({ tls, sasl, identity, connectTimeoutMs }: SecurityConfig, log: Logger) {
     if (tls.isEnabled) {
       this.#tls = new BrokerTls(tls, (change) => {
         if (change.kind === 'reloaded') log.info('certificates for Kafka read again');
@@ -67,7 +69,10 @@ export class KafkaSecurity implements PoolSecurity {
   }
 }
 
-/** The files of certificates, keys and secrets that cannot be used, with the reasons. */
-export function findSecurityProblems({ tls, sasl }: KafkaConfig): ConfigFinding[] {
-  return [...findTlsProblems(tls), ...findSaslProblems(sasl)];
+/** The files of certificates, keys and secrets of the section at `place` that cannot be used, with the reasons. */
+export function findSecurityProblems(
+  { tls, sasl }: Pick<KafkaConfig, 'tls' | 'sasl'>,
+  place: readonly string[] = ['kafka'],
+): ConfigFinding[] {
+  return [...findTlsProblems(tls, place), ...findSaslProblems(sasl, place)];
 }

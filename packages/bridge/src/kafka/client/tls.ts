@@ -49,15 +49,15 @@ export class BrokerTls {
   }
 }
 
-/** The files that cannot be read or used, with the reasons. */
-export function findTlsProblems(config: KafkaTlsConfig): ConfigFinding[] {
+/** The files of the section at `place` that cannot be read or used, with the reasons. */
+export function findTlsProblems(config: KafkaTlsConfig, place: readonly string[] = ['kafka']): ConfigFinding[] {
   if (!config.isEnabled) return [];
   const problems: ConfigFinding[] = [];
   const attempt = (key: keyof KafkaTlsConfig, use: () => unknown): void => {
     try {
       use();
     } catch (error) {
-      problems.push({ path: ['kafka', 'tls', key], reason: error instanceof Error ? error.message : String(error) });
+      problems.push({ path: [...place, 'tls', key], reason: error instanceof Error ? error.message : String(error) });
     }
   };
   const { caFile, certFile, keyFile, keyPassphraseFile } = config;
