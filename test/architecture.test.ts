@@ -199,6 +199,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/http': [
+    'packages/bridge/src/clusters',
     'packages/bridge/src/consumers',
     'packages/bridge/src/idempotency',
     'packages/bridge/src/ownership',
@@ -225,7 +226,12 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/bridge/src/ownership': ['packages/bridge/src/kafka', 'packages/bridge/src', 'packages/protocol'],
-  'packages/bridge/src/clusters': ['packages/protocol'],
+  'packages/bridge/src/clusters': [
+    'packages/bridge/src/replication',
+    'packages/bridge/src/kafka',
+    'packages/bridge/src',
+    'packages/protocol',
+  ],
   'packages/bridge/src/replication': [
     'packages/bridge/src/kafka',
     'packages/bridge/src/ownership/session-entry.ts',

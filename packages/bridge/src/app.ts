@@ -41,6 +41,7 @@ export class Bridge {
       const ports = { api: apiPort, management: managementPort ?? apiPort };
       for (const certificates of parts.servers.certificates) certificates.start();
       parts.readiness.start();
+      parts.clusters?.start();
       parts.sessionLog.start();
       parts.keyed?.start();
       parts.registry.start();
@@ -50,6 +51,8 @@ export class Bridge {
     } catch (error) {
       await Promise.all(parts.servers.all.map((server) => server.close()));
       await parts.clients?.accounts.close();
+      await parts.clusters?.close();
+      await parts.peer?.close();
       await parts.cluster.close();
       await watcher?.telemetry.close();
       throw error;
@@ -77,8 +80,21 @@ export class Bridge {
   }
 
   async #close(): Promise<void> {
-    const { config, log, servers, registry, sessionLog, producer, keyed, clients, readiness, cluster, state } =
-      this.#parts;
+    const {
+      config,
+      log,
+      servers,
+      registry,
+      sessionLog,
+      producer,
+      keyed,
+      clients,
+      readiness,
+      cluster,
+      clusters,
+      peer,
+      state,
+    } = this.#parts;
     state.isShuttingDown = true;
     log.info('bridge stopping');
     const released = registry.close();
@@ -103,6 +119,8 @@ export class Bridge {
     await sessionLog.close();
     await keyed?.close();
     await producer.client.close();
+    await clusters?.close();
+    await peer?.close();
     await cluster.close();
     await this.#parts.watcher?.telemetry.close();
     log.info('bridge stopped');

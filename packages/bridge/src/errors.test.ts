@@ -4,8 +4,14 @@ import { BRIDGE_ERROR_CODES, BridgeError, type BridgeErrorCode } from './errors.
 /** What says something about the bridge that answers, and is for a gateway to count. */
 const OF_BRIDGE: ReadonlySet<BridgeErrorCode> = new Set(['shuttingDown', 'notReady']);
 
+const OF_KAFKA: ReadonlyMap<BridgeErrorCode, string> = new Map([
+  ['kafkaUnavailable', 'kafka'],
+  ['clusterLost', 'kafka'],
+  ['clusterInactive', 'cluster'],
+]);
+
 test.each(BRIDGE_ERROR_CODES)('%s blames the bridge only if the bridge is the cause', (code) => {
   const { status, fault } = new BridgeError(code);
-  const expected = code === 'kafkaUnavailable' ? 'kafka' : 'request';
+  const expected = OF_KAFKA.get(code) ?? 'request';
   expect(fault).toBe(status < 500 || OF_BRIDGE.has(code) ? undefined : expected);
 });

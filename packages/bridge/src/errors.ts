@@ -1,8 +1,9 @@
 /** The bridge's one error class, and the one table of its codes: status and message for clients, fault for gateways. */
+import { FAULT_OF_CLUSTER } from '@causeway/protocol/clusters.ts';
 import { FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 
 /** Whose fault an error >= 500 is (`causeway-fault`); `undefined`: this bridge's. */
-export type Fault = typeof FAULT_OF_REQUEST | typeof FAULT_OF_KAFKA;
+export type Fault = typeof FAULT_OF_REQUEST | typeof FAULT_OF_KAFKA | typeof FAULT_OF_CLUSTER;
 
 const ERRORS = {
   notFound: { status: 404, message: 'Not Found' },
@@ -87,6 +88,12 @@ const ERRORS = {
   },
   /** Another bridge over the same Kafka cannot help. */
   kafkaUnavailable: { status: 503, fault: FAULT_OF_KAFKA, message: 'Kafka did not answer in time' },
+  /** The bridge's cluster is not the active one, and nothing was executed; the message says which is, and gateways get its promotion. */
+  clusterInactive: { status: 503, fault: FAULT_OF_CLUSTER, message: 'The Kafka cluster of this bridge is not active' },
+  /** The cluster stopped being active while the request was under way: it may have been executed there, and not be replicated. */
+  clusterLost: { status: 503, fault: FAULT_OF_KAFKA, message: 'The Kafka cluster stopped serving clients' },
+  /** A promotion that is not possible now, or a rejoin; the message says why. */
+  promotionRefused: { status: 409, message: 'The cluster cannot be promoted now' },
   /** What a format with schemas needs does not respond, or fails: another bridge may have another source of schemas. */
   schemasUnavailable: { status: 503, fault: FAULT_OF_REQUEST, message: 'The schemas of the records are not available' },
   producerDisabled: {
@@ -132,6 +139,8 @@ export interface BridgeErrorOptions {
   owner?: string | undefined;
   /** Only for `unauthenticated`: the ways to authenticate (RFC 9110 §11.6.1). */
   challenges?: readonly string[] | undefined;
+  /** The highest promotion that the bridge knows, for gateways. */
+  promotion?: string | undefined;
   cause?: unknown;
 }
 
@@ -143,6 +152,7 @@ export class BridgeError extends Error {
   readonly owner: string | undefined;
   readonly challenges: readonly string[] | undefined;
   readonly fault: Fault | undefined;
+  readonly promotion: string | undefined;
 
   constructor(code: BridgeErrorCode, options: BridgeErrorOptions = {}) {
     super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -152,6 +162,7 @@ export class BridgeError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.owner = options.owner;
     this.challenges = options.challenges;
+    this.promotion = options.promotion;
     const { fault }: { status: number; fault?: Fault } = ERRORS[code];
     this.fault = options.fault ?? fault;
   }

@@ -2,6 +2,9 @@
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { ClientAccess, createProducer, type Producer } from './client-access.ts';
+import { ClusterState } from './clusters/cluster-state.ts';
+import { Clusters } from './clusters/clusters.ts';
+import { connectPeer } from './clusters/peer-cluster.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import type { KafkaAccess } from './http/kafka-access.ts';
@@ -35,6 +38,10 @@ export interface Parts {
   clients: ClientAccess | undefined;
   readiness: Readiness;
   cluster: Cluster;
+  /** `undefined` while there is one cluster. */
+  clusters: Clusters | undefined;
+  /** Connections to the other cluster, if there is one. */
+  peer: Cluster | undefined;
   state: { isShuttingDown: boolean };
   watcher: RequestWatcher | undefined;
 }
@@ -58,7 +65,10 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
   const own: KafkaAccess = { sink: producer.batcher, keyed, catalog: admin, creator: admin, client: undefined };
   const clients =
     config.kafka.identity === 'client' ? new ClientAccess({ config, own, security, cluster, totals }) : undefined;
+  const peer = config.clusters.peer === undefined ? undefined : connectPeer(config.kafka, config.clusters.peer, log);
+  const clusterState = createClusterState({ config, cluster, peer, log });
   const sessionLog = new SessionLog(cluster, {
+    gate: clusterState,
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     settleMs: LONGEST_RELIANCE_MS,
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
@@ -72,11 +82,15 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     bridgeName: config.bridge.name,
     kafka: config.kafka,
     consumers: config.consumers,
+    gate: clusterState,
   });
+  const clusters = clusterState && createClusters({ config, log, state: clusterState, sessionLog, registry, keyed });
   const unreadyReason = (): string | undefined =>
     state.isShuttingDown
       ? 'Bridge is shutting down'
-      : (readiness.unreadyReason ?? sessionLog.lastingUnreadyReason(SESSION_LOG_GRACE_MS));
+      : (readiness.unreadyReason ??
+        clusterState?.unreadyReason ??
+        sessionLog.lastingUnreadyReason(SESSION_LOG_GRACE_MS));
   const servers = createServers({
     config,
     log,
@@ -85,6 +99,7 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     registry,
     totals,
     keyed,
+    clusters,
     kafka: clients ?? { own, of: () => own },
     clients: clients?.accounts,
     readiness,
@@ -101,9 +116,55 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     clients,
     readiness,
     cluster,
+    clusters,
+    peer,
     state,
     watcher,
   };
+}
+
+/** `undefined` while the cluster has no name. */
+function createClusterState({ config, cluster, peer, log }: Pick<Parts, 'config' | 'cluster' | 'peer' | 'log'>) {
+  const { kafka, clusters, bridge } = config;
+  if (kafka.cluster === undefined) return undefined;
+  const peerName = clusters.peer?.name;
+  return new ClusterState({
+    self: kafka.cluster,
+    cluster,
+    peer: peer === undefined || peerName === undefined ? undefined : { name: peerName, cluster: peer },
+    bridge: formatBridge(bridge),
+    requestTimeoutMs: kafka.requestTimeoutMs,
+    leaseMs: clusters.leaseMs,
+    prefer: clusters.prefer,
+    log,
+  });
+}
+
+function createClusters({
+  config,
+  log,
+  state,
+  sessionLog,
+  registry,
+  keyed,
+}: Pick<Parts, 'config' | 'log' | 'sessionLog' | 'registry' | 'keyed'> & { state: ClusterState }): Clusters {
+  const { leaseMs, prefer, switchOverTimeoutMs } = config.clusters;
+  state.onMode((mode) => {
+    // A switch-over leaves a moment to write where the clients are.
+    if (mode === 'pausing') void registry.releaseAll();
+    else if (mode !== 'active') registry.drop();
+    if (mode !== 'active') keyed?.rest();
+  });
+  return new Clusters({
+    state,
+    replication: undefined,
+    groups: () => [...new Set([...sessionLog.entries()].map(({ identity }) => identity.group))],
+    requestTimeoutMs: config.kafka.requestTimeoutMs,
+    leaseMs,
+    prefer,
+    switchOverTimeoutMs,
+    log,
+  });
 }
 
 function createKeyedProducer({

@@ -6,9 +6,11 @@ import { Cors } from '@causeway/http/cors.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import { readVersion } from '@causeway/protocol/version.ts';
 import type { Logger } from 'pino';
+import type { Clusters } from './clusters/clusters.ts';
 import type { BridgeConfig } from './config.ts';
 import type { ConsumerRegistry } from './consumers/registry.ts';
 import { addAdminRoutes } from './http/admin.ts';
+import { addClusterRoutes } from './http/clusters.ts';
 import { addConsumerRoutes } from './http/consumers.ts';
 import { addInfoRoutes } from './http/info.ts';
 import type { KafkaAccessSource } from './http/kafka-access.ts';
@@ -42,6 +44,8 @@ export interface ServersOptions {
   keyed: KeyedProducer | undefined;
   /** As whom requests use Kafka. */
   kafka: KafkaAccessSource;
+  /** `undefined` while there is one cluster. */
+  clusters: Clusters | undefined;
   /** `undefined`: as the bridge alone. */
   clients: ClientCounts | undefined;
   readiness: Readiness;
@@ -93,6 +97,7 @@ export function createServers(options: ServersOptions): Servers {
     kafka: options.kafka,
     bridge: formatBridge(config.bridge),
     trust: trustPolicy(config.trust, log),
+    gate: options.clusters?.state,
   };
   const cors = config.cors.isEnabled ? new Cors(config.cors) : undefined;
   const api = createApiServer({ ...shared, certificates, cors });
@@ -108,12 +113,13 @@ export function createServers(options: ServersOptions): Servers {
 function addManagement(
   server: ApiServer,
   metrics: Metrics,
-  { unreadyReason, readiness, cluster }: ServersOptions,
+  { unreadyReason, readiness, cluster, clusters }: ServersOptions,
 ): void {
   const kafkaRates = new KafkaRates(cluster.traffic);
   addManagementRoutes(server, {
     metrics,
     unreadyReason,
+    clusters: clusters?.state,
     kafkaRates: () => kafkaRates.at(performance.now()),
     kafka: () => ({
       isAnswering: readiness.unreadyReason === undefined,
@@ -126,7 +132,7 @@ function addManagement(
 function addOperations(
   server: ApiServer,
   { metrics, load }: { metrics: Metrics; load: Load },
-  { config, registry }: ServersOptions,
+  { config, registry, clusters }: ServersOptions,
 ): void {
   addTopicRoutes(server);
   addAdminRoutes(server);
@@ -135,7 +141,9 @@ function addOperations(
     isEnabled: config.producer.isEnabled,
     maxRecords: config.limits.maxRecords,
     maxRecordBytes: config.producer.maxRequestBytes,
+    gate: clusters?.state,
   });
+  if (clusters !== undefined) addClusterRoutes(server, clusters);
   addConsumerRoutes(server, registry);
   addSessionsRoute(server, registry);
   addSubscriptionRoutes(server, registry);

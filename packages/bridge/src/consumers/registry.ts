@@ -4,6 +4,7 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import { forbiddenConsumer } from '@causeway/protocol/forbidden.ts';
 import type { SessionPage, SessionQuery } from '@causeway/protocol/sessions.ts';
 import type { Logger } from 'pino';
+import type { ClusterGate } from '../cluster-gate.ts';
 import type { ConsumersConfig, KafkaConfig } from '../config.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
@@ -35,6 +36,8 @@ export interface RegistryDependencies {
   kafka: KafkaConfig;
   consumers: ConsumersConfig;
   onAdopted: OnAdopted;
+  /** `undefined` while there is one cluster. */
+  gate?: ClusterGate | undefined;
 }
 
 /** How often the bridge looks for idle consumers. */
@@ -57,7 +60,7 @@ export class ConsumerRegistry {
 
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
-    const { cluster, kafka, consumers, sessionLog, bridge, log } = dependencies;
+    const { cluster, kafka, consumers, sessionLog, bridge, log, gate } = dependencies;
     this.#factory = new SessionFactory({ cluster, kafka, consumers, sessionCount: () => this.#holdings.size });
     this.#holdings = new Holdings({
       log,
@@ -65,6 +68,7 @@ export class ConsumerRegistry {
       self: bridge,
       requestTimeoutMs: kafka.requestTimeoutMs,
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
+      gate,
     });
     this.#lagWatch = new LagWatch({
       sessions: () => this.sessions(),
@@ -84,6 +88,16 @@ export class ConsumerRegistry {
     clearInterval(this.#timer);
     this.#lagWatch.close();
     await this.#holdings.close();
+  }
+
+  /** A switch-over to another cluster begins: where the clients are is written for the bridges there. Never throws. */
+  async releaseAll(): Promise<void> {
+    await this.#holdings.releaseAll();
+  }
+
+  /** Another cluster is active. */
+  drop(): void {
+    this.#holdings.drop();
   }
 
   /** A page of the list for operators. */
@@ -117,7 +131,9 @@ export class ConsumerRegistry {
    * Errors: also `kafkaUnavailable`.
    */
   async inTime<T>(operation: () => Promise<T>): Promise<T> {
-    return await bounded(operation(), within(this.#dependencies.kafka.requestTimeoutMs + RESPONSE_MARGIN_MS));
+    const { kafka, gate } = this.#dependencies;
+    const running = gate === undefined ? operation() : confirmed(operation, gate);
+    return await bounded(running, within(kafka.requestTimeoutMs + RESPONSE_MARGIN_MS));
   }
 
   /** Of one subscription. */
@@ -281,6 +297,13 @@ export class ConsumerRegistry {
   #limits(): Limits {
     return within(this.#dependencies.kafka.requestTimeoutMs);
   }
+}
+
+async function confirmed<T>(operation: () => Promise<T>, gate: ClusterGate): Promise<T> {
+  const result = await operation();
+  const confirming = gate.confirm();
+  if (confirming !== undefined) await confirming;
+  return result;
 }
 
 function forbidden(identity: SessionIdentity, sender: Sender): BridgeError {

@@ -3,6 +3,7 @@ import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, readKeyHeader } from '@causeway/protocol/idempotency.ts';
 import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/protocol/topics.ts';
 import type { FastifyReply } from 'fastify';
+import type { ClusterGate } from '../cluster-gate.ts';
 import { BridgeError } from '../errors.ts';
 import { type Answer, fingerprintOf } from '../idempotency/answers.ts';
 import type { Metrics } from '../metrics.ts';
@@ -22,6 +23,8 @@ export interface ProduceDependencies {
   maxRecords: number;
   /** Longer records cannot be stored. */
   maxRecordBytes: number;
+  /** `undefined` while there is one cluster. */
+  gate: ClusterGate | undefined;
 }
 
 export function addProduceRoutes(server: ApiServer, dependencies: ProduceDependencies): void {
@@ -53,7 +56,7 @@ interface Production {
 
 async function produce(production: Production, dependencies: ProduceDependencies) {
   const { request, reply, isAsync, records } = production;
-  const { metrics, isEnabled } = dependencies;
+  const { metrics, isEnabled, gate } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
   if (request.headers[IDEMPOTENCY_KEY_HEADER] !== undefined) return await produceOnce(production, dependencies);
   const { sink } = request.kafka;
@@ -67,12 +70,14 @@ async function produce(production: Production, dependencies: ProduceDependencies
   }
   const results = await sink.send(topic, records, bodyBytes);
   countResults(results, request, metrics);
+  const confirming = gate?.confirm();
+  if (confirming !== undefined) await confirming;
   const text = request.slices.run(offsetsText(results));
   return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
 }
 
 /** Stores the records of a request with an idempotency key, or repeats the answer that it got before. */
-async function produceOnce({ request, reply, isAsync, records }: Production, { metrics }: ProduceDependencies) {
+async function produceOnce({ request, reply, isAsync, records }: Production, { metrics, gate }: ProduceDependencies) {
   const header = readKeyHeader(request.headers[IDEMPOTENCY_KEY_HEADER]);
   if (header.kind !== 'key') {
     throw new BridgeError('badRequest', { message: header.kind === 'invalid' ? header.reason : 'no key' });
@@ -102,6 +107,8 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   });
   if (isReplayed) reply.header(REPLAYED_HEADER, 'true');
   else countResults(lastResults, request, metrics);
+  const confirming = gate?.confirm();
+  if (confirming !== undefined) await confirming;
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
 }
 

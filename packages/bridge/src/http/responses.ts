@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { methodNotAllowed, refusalBody, refusalHeaders, statusOf } from '@causeway/http/refusal.ts';
 import { isFromGateway } from '@causeway/http/trust.ts';
+import { PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
 import { CONTENT_CODINGS } from '@causeway/protocol/content-codings.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import type { ErrorBody } from '@causeway/protocol/errors.ts';
@@ -79,6 +80,7 @@ export function respondError(reply: FastifyReply, error: BridgeError): FastifyRe
   if (error.challenges !== undefined) reply.header('www-authenticate', error.challenges.join(', '));
   const isForGateway = isFromGateway(reply.trust, reply.request);
   if (isForGateway && error.fault !== undefined) reply.header(FAULT_HEADER, error.fault);
+  if (isForGateway && error.promotion !== undefined) reply.header(PROMOTION_HEADER, error.promotion);
   if (error.code === 'contentCodingUnsupported') reply.header('accept-encoding', CONTENT_CODINGS.join(', '));
   reply.code(error.status);
   return respond(reply, JSON.stringify(body));

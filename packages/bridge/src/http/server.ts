@@ -4,6 +4,9 @@ import type { Trust, TrustPolicy } from '@causeway/config/trust.ts';
 import type { Certificates } from '@causeway/http/certificates.ts';
 import type { Cors } from '@causeway/http/cors.ts';
 import type { ListenAddress } from '@causeway/http/server.ts';
+import { gatewayHeader } from '@causeway/http/trust.ts';
+import { PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
+import type { RetryClass, Right } from '@causeway/protocol/operations/operation.ts';
 import {
   entryOf,
   type InternalOperation,
@@ -14,6 +17,7 @@ import {
 import { METHODS, type ParsedUrl, parseUrl } from '@causeway/protocol/paths.ts';
 import { BRIDGE_HEADER, ENFORCED_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
+import type { ClusterGate } from '../cluster-gate.ts';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
 import type { Metrics } from '../metrics.ts';
@@ -55,6 +59,15 @@ export interface Request {
 /** Responds by {@link respond} and its kind, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
+export type ClusterOperation = 'clusterStatus' | 'promoteCluster' | 'rejoinCluster';
+export type ClusterHandler = (body: Buffer | undefined, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** What a bridge with several clusters asks of each request, and learns from it. */
+export interface RequestGate extends ClusterGate {
+  /** A gateway sent this promotion with a request. */
+  hear(promotion: string | undefined): void;
+}
+
 /** Serves the requests of one operation, before its body is read. */
 type Route = (request: FastifyRequest, reply: FastifyReply, url: ParsedUrl) => FastifyReply | Promise<FastifyReply>;
 
@@ -65,6 +78,8 @@ export interface ApiServer {
   onDelivered(handler: (url: ParsedUrl, mark: string) => void): void;
   /** Adds the list of sessions, for gateways on behalf of an operator; for every other sender it does not exist. */
   onSessions(handler: (target: string, reply: FastifyReply) => FastifyReply): void;
+  /** Adds an operation on clusters, for gateways on behalf of an operator or in their own name; for every other sender it does not exist. */
+  onClusters(operation: ClusterOperation, handler: ClusterHandler): void;
   /** Returns the port. Errors: as `net.Server`, such as `EADDRINUSE`. */
   listen(address: ListenAddress): Promise<number>;
   readonly scheme: 'http' | 'https';
@@ -92,10 +107,15 @@ export interface ApiServerOptions {
   watcher: Watcher | undefined;
   /** As whom requests use Kafka. */
   kafka: KafkaAccessSource;
+  /** `undefined` while there is one cluster. */
+  gate: RequestGate | undefined;
 }
 
+/** Rights of operations that the active cluster alone serves; the others read what a standby has, too. */
+const RIGHTS_OF_ACTIVE: ReadonlySet<Right | undefined> = new Set(['produce', 'consume', 'createTopics']);
+
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { limits, load, log } = options;
+  const { limits, load, log, gate } = options;
   const maxControlBodyBytes = Math.min(limits.maxBodyBytes, limits.maxControlBodyBytes);
   const routes = new Map<Operation | InternalOperation, Route>();
   const suspects = new Suspects(log);
@@ -139,7 +159,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   router.setNotFoundHandler(serve);
   return {
     on(operation, handler) {
-      const { method, kind, body: accepted } = entryOf(operation);
+      const { method, kind, retry, right, body: accepted } = entryOf(operation);
+      const needsActive = RIGHTS_OF_ACTIVE.has(right);
+      const serving = gate === undefined || !needsActive ? handler : gated(handler, gate, retry);
       const usesKafka = kind !== 'management' && kind !== 'service';
       const maxBodyBytes = accepted?.holdsRecords === true ? limits.maxBodyBytes : maxControlBodyBytes;
       routes.set(operation, async (request, reply, url) => {
@@ -150,9 +172,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           reply.header(BRIDGE_HEADER, options.bridge);
           const isOfPrincipal = from.principal !== undefined || from.topics !== undefined;
           if (isOfPrincipal && isEnforcedByBridge(operation)) reply.header(ENFORCED_HEADER, '1');
+          gate?.hear(gatewayHeader(trust, request.raw, PROMOTION_HEADER));
         }
-        const entering = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
-        const kafka = entering instanceof Promise ? await entering : entering;
+        const entering = needsActive ? gate?.enter() : undefined;
+        if (entering !== undefined) await entering;
+        const access = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
+        const kafka = access instanceof Promise ? await access : access;
         const sender = senderIn(kafka, from);
         const body =
           accepted === undefined ? undefined : await readBody(request.raw, { maxBodyBytes, load, decoder, visit });
@@ -160,7 +185,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           await suspects.turn({ method, target: request.url, bodyBytes: body?.length ?? 0 });
         }
         const { headers, raw } = request;
-        return await handler(
+        return await serving(
           { url, target: request.url, headers, body, sender, kafka, trust, raw, visit, slices, watch },
           reply,
         );
@@ -182,6 +207,18 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         return isAllowed ? handler(request.url, reply) : respondUnknown(request, reply, isServed);
       });
     },
+    onClusters(operation, handler) {
+      routes.set(operation, async (request, reply) => {
+        const visit = begin('unknown', request, reply);
+        if (!isFromOperator(request.raw, reply.trust)) return respondUnknown(request, reply, isServed);
+        gate?.hear(gatewayHeader(reply.trust, request.raw, PROMOTION_HEADER));
+        const isRead = request.method === 'GET';
+        const body = isRead
+          ? undefined
+          : await readBody(request.raw, { maxBodyBytes: maxControlBodyBytes, load, decoder, visit });
+        return await handler(body, reply);
+      });
+    },
     async listen(address) {
       await router.ready();
       return (await http.listen(address)).port;
@@ -193,5 +230,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       http.close();
       await router.close().catch((error: unknown) => log.warn({ err: error }, 'the server did not close cleanly'));
     },
+  };
+}
+
+/** What fails in an operation that may be repeated while the cluster stops serving clients, fails for that: a gateway repeats it elsewhere. */
+function gated(handler: Handler, gate: ClusterGate, retry: RetryClass): Handler {
+  if (retry !== 'repeatable') return handler;
+  return async (request, reply) => {
+    try {
+      return await handler(request, reply);
+    } catch (error) {
+      throw gate.refusal() ?? error;
+    }
   };
 }

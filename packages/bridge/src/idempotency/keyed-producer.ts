@@ -194,6 +194,13 @@ export class KeyedProducer {
     await this.#client.close();
   }
 
+  /** Another cluster is active: this bridge has no slot any more, and takes those it needs over again when its own is. */
+  rest(): void {
+    this.#lanes.forEach((_, lane) => {
+      this.#slots.suspend(lane);
+    });
+  }
+
   get keyCount(): number {
     return this.#answerLog.keyCount;
   }

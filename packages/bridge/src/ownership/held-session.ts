@@ -86,6 +86,13 @@ export class HeldSession<S extends ServedSession = ServedSession> implements Cla
     await abandon(this, { kind: 'fenced', owner: undefined });
   }
 
+  /** Another cluster is active: the session is no longer this bridge's, whatever the log of this cluster says. */
+  drop(): void {
+    if (!this.claim.enter({ kind: 'handingOver' })) return;
+    this.#dependencies.remove(this);
+    void this.abandon();
+  }
+
   /** The log has something new about the session. */
   onLogged(): void {
     if (!this.isAnswering) return;

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { ClusterGate } from '../cluster-gate.ts';
 import { type Limits, within } from '../kafka/client/limits.ts';
 import {
   type Admission,
@@ -30,6 +31,8 @@ export interface HoldingsOptions {
   self: string;
   requestTimeoutMs: number;
   inactivityTimeoutMs: number;
+  /** `undefined` while there is one cluster. */
+  gate?: ClusterGate | undefined;
 }
 
 /** An adopted session is served when its group has it, at the latest after this long. */
@@ -48,9 +51,9 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
-    const { log, sessionLog, self, requestTimeoutMs, inactivityTimeoutMs } = options;
+    const { log, sessionLog, self, requestTimeoutMs, inactivityTimeoutMs, gate } = options;
     const claims = new Claims({ log: sessionLog, self, instance: this.#instance, inactivityTimeoutMs });
-    const leases = new Leases(sessionLog);
+    const leases = new Leases(sessionLog, gate);
     this.#shared = { log, sessionLog, claims, leases, requestTimeoutMs, remove: (held) => this.#remove(held) };
     this.#adoption = new Adoption({
       log: sessionLog,
@@ -66,6 +69,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
       held: () => this.#sessions.values(),
       isOwnerGone: (entry, limits) => this.#adoption.isOwnerGone(entry, limits),
       inactivityTimeoutMs,
+      isResting: () => gate?.refusal() !== undefined,
       limits: () => this.#limits(),
     });
     sessionLog.follow(this);
@@ -84,6 +88,16 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
       await Promise.all([this.#adoption.settled(), ...releases]);
       // A release that a delete overtakes leaves the session to the delete.
     } while (this.#sessions.size > 0);
+  }
+
+  /** Releases every session while a switch-over to another cluster begins: what is written now moves, too. Never throws. */
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((held) => held.release({ isClients: false })));
+  }
+
+  /** Stops serving every session at once: bridges of another cluster own them. */
+  drop(): void {
+    for (const held of [...this.#sessions.values()]) held.drop();
   }
 
   get size(): number {
@@ -174,6 +188,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
     // Until now the changes in the log did not reach it.
     held.onLogged();
     if (this.#isClosing) void held.release({ isClients: false });
+    if (this.#options.gate?.refusal() !== undefined) held.drop();
   }
 
   #remove({ session }: { readonly session: ServedSession }): void {

@@ -3,8 +3,9 @@
  * lease still fits how quickly Kafka answers.
  */
 import { readClocks } from '../clock.ts';
+import type { ClusterGate } from '../cluster-gate.ts';
 import { BridgeError } from '../errors.ts';
-import { type Limits, remainingMs } from '../kafka/client/limits.ts';
+import { bounded, type Limits, remainingMs } from '../kafka/client/limits.ts';
 import type { WonClaim } from './claims.ts';
 import {
   currentClaimOf,
@@ -26,9 +27,12 @@ export const LEASE_SETTLE_MS = 3000;
 
 export class Leases {
   readonly #log: SessionLog;
+  readonly #gate: ClusterGate | undefined;
 
-  constructor(log: SessionLog) {
+  /** `gate`: `undefined` while there is one cluster. */
+  constructor(log: SessionLog, gate?: ClusterGate) {
     this.#log = log;
+    this.#gate = gate;
   }
 
   /**
@@ -37,6 +41,8 @@ export class Leases {
    * its group. Errors: `kafkaUnavailable` without a confirmation: then a response may have no records.
    */
   async confirm({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
+    const confirming = this.#gate?.confirm();
+    if (confirming !== undefined) await bounded(confirming, limits);
     // Again, where the answer was read too late: the caller acts on it at once, without another await.
     while (!this.#isConfirmed(entry)) {
       if (remainingMs(limits) === 0) throw new BridgeError('kafkaUnavailable');

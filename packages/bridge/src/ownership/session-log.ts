@@ -8,6 +8,7 @@
  * record that says so for a while (`forgetting.ts`); it is removed together with, and after, everything that it dominates.
  */
 import type { Instant } from '../clock.ts';
+import type { ClusterGate } from '../cluster-gate.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
@@ -43,6 +44,8 @@ export interface SessionLogOptions {
   settleMs?: number;
   /** The log cannot be read, for this reason; `undefined` when it can again. */
   onTrouble?: (reason: string | undefined) => void;
+  /** Nothing is written while the cluster is not active; `undefined` while there is one cluster. */
+  gate?: ClusterGate | undefined;
   /** Default: {@link SESSION_TOPIC}. For tests. */
   topic?: string;
 }
@@ -55,10 +58,12 @@ export class SessionLog {
   readonly #ends: SessionLogEnds;
   readonly #writer: SessionLogWriter;
   readonly #tidying: SessionLogTidying;
+  readonly #gate: ClusterGate | undefined;
 
   constructor(cluster: Cluster, options: SessionLogOptions) {
     const { requestTimeoutMs, topic = SESSION_TOPIC, settleMs = 0 } = options;
     const partitions = this.#partitions;
+    this.#gate = options.gate;
     this.#health = new SessionLogHealth(options.onTrouble);
     this.#writer = new SessionLogWriter(cluster, topic);
     this.#renewal = new SessionLogRenewal(async () => await partitions.follower.onRecreated?.(), { settleMs });
@@ -246,6 +251,9 @@ export class SessionLog {
     records: readonly { key: Buffer; value: Buffer | null }[],
     limits: Limits,
   ): Promise<AppendOutcome> {
+    if (this.#gate?.isWritable === false) {
+      return Promise.resolve({ kind: 'refused', error: this.#gate.refusal() ?? new BridgeError('kafkaUnavailable') });
+    }
     const full = records.map(({ key, value }) => ({
       key,
       value,

@@ -20,6 +20,8 @@ export interface UpkeepDependencies {
   isOwnerGone: (entry: LoggedEntry, limits: Limits) => Promise<boolean>;
   /** A session that no bridge has written of for twice as long has lost its owner and its client. */
   inactivityTimeoutMs: number;
+  /** Whether the cluster is not active: another one has the owners. */
+  isResting: () => boolean;
   /** Of one write. */
   limits: () => Limits;
 }
@@ -50,6 +52,10 @@ export class Upkeep {
 
   start(): void {
     this.#timer = setInterval(() => {
+      if (this.#dependencies.isResting()) {
+        this.#watch = undefined;
+        return;
+      }
       this.#watch = watchAt(performance.now(), this.#watch, {
         readableSinceMs: this.#dependencies.log.readableSinceMs,
         longestPauseMs: LONGEST_PAUSE_INTERVALS * this.#intervalMs,

@@ -76,5 +76,8 @@ test('internal operations have the paths that other versions use', () => {
       path: '/consumers/{group}/instances/{instance}/causeway-delivered',
     },
     { internal: 'listSessions', method: 'GET', path: '/causeway-sessions' },
+    { internal: 'clusterStatus', method: 'GET', path: '/causeway-clusters' },
+    { internal: 'promoteCluster', method: 'POST', path: '/causeway-clusters/promote' },
+    { internal: 'rejoinCluster', method: 'POST', path: '/causeway-clusters/rejoin' },
   ]);
 });

@@ -3,6 +3,7 @@
  * the OpenAPI document read it. To add an operation, add an entry to the file of its kind beside this one, and a handler to the
  * bridge.
  */
+import { CLUSTERS_PATH, PROMOTE_PATH, REJOIN_PATH } from '../clusters.ts';
 import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
 import type { Method, OperationEntry, RetryClass, Right } from './operation.ts';
@@ -71,6 +72,10 @@ export const INTERNAL_OPERATIONS = [
   },
   /** Lists the consumers of a bridge, for gateways that send `causeway-operator`; query `filter`, `limit`. */
   { internal: 'listSessions', method: 'GET', path: SESSIONS_PATH },
+  /** Of the bridge's Kafka cluster, for gateways that send `causeway-operator`, as are the next two. */
+  { internal: 'clusterStatus', method: 'GET', path: CLUSTERS_PATH },
+  { internal: 'promoteCluster', method: 'POST', path: PROMOTE_PATH },
+  { internal: 'rejoinCluster', method: 'POST', path: REJOIN_PATH },
 ] as const satisfies readonly { internal: string; method: Method; path: string }[];
 
 export type InternalOperation = (typeof INTERNAL_OPERATIONS)[number]['internal'];

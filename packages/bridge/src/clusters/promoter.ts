@@ -1,0 +1,204 @@
+/**
+ * Makes this bridge's cluster the active one: in order, while the other one is alive and loses nothing, or by force, when it cannot be reached. The
+ * protocol is in `rules.ts`.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
+import {
+  formatPromotion,
+  type LossReport,
+  type PromoteRequest,
+  type PromoteResponse,
+  type Promotion,
+} from '@causeway/protocol/clusters.ts';
+import { BridgeError } from '../errors.ts';
+import { within } from '../kafka/client/limits.ts';
+import type { Replication } from '../replication/replication.ts';
+import type { ClusterLog } from './cluster-log.ts';
+import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+import type { RecordNote } from './log-records.ts';
+import { type ClusterRecord, type ClusterView, decidePromotion, leaseWaitMs } from './rules.ts';
+
+export interface PromoterOptions {
+  state: ClusterState;
+  /** `undefined` without a peer. */
+  replication: Replication | undefined;
+  /** The groups of all consumers in the session log: their committed offsets are carried over. */
+  groups: () => readonly string[];
+  requestTimeoutMs: number;
+  leaseMs: number;
+  switchOverTimeoutMs: number;
+  log: { info(fields: object, message: string): void };
+}
+
+type Note = Pick<RecordNote, 'by' | 'reason'>;
+
+/** How long the other cluster may take to respond, before it counts as unreachable. */
+const REACH_TIMEOUT_MS = 2000;
+/** Committed offsets are carried over within this time: the clients wait for the promotion. */
+const CARRY_OVER_MS = 2000;
+/** The pause ends by itself this much later than the promoter gives up. */
+const PAUSE_MARGIN_MS = 5000;
+const RETRY_AFTER_SECONDS = 1;
+
+export class Promoter {
+  readonly #options: PromoterOptions;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PromoterOptions) {
+    this.#options = options;
+  }
+
+  /** One after another. Errors: `promotionRefused`, with the highest promotion; `kafkaUnavailable`. */
+  async promote(request: PromoteRequest): Promise<PromoteResponse> {
+    const promoting = this.#running.then(() => this.#promote(request));
+    this.#running = promoting.catch(() => {});
+    return await promoting;
+  }
+
+  /** Waits until the promotion that is under way, if any, is over. Never rejects. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #promote({ after, by, reason, mayLose }: PromoteRequest): Promise<PromoteResponse> {
+    const { state, requestTimeoutMs } = this.#options;
+    const { self, own } = state;
+    await own.confirm(within(requestTimeoutMs));
+    const isPeerReachable = await state.isPeerReachable(REACH_TIMEOUT_MS);
+    const { view } = own;
+    const decision = decidePromotion({ self, view, learned: state.learned, after, mayLose, isPeerReachable });
+    const note = { by, reason };
+    switch (decision.kind) {
+      case 'isActive':
+        return { promotion: decision.promotion, kind: own.facts.promoted?.how ?? 'initial', report: null };
+      case 'superseded':
+        throw this.#refusal(
+          `the promotion ${formatPromotion(decision.highest)} is higher than the one that the request follows`,
+        );
+      case 'isFenced':
+        throw this.#refusal('it is fenced, and may have records that the active one lacks: let it rejoin first');
+      case 'wouldLose': {
+        const count = this.#lossReport(after)?.ranges.reduce((sum, { records }) => sum + records, 0);
+        const known = count === undefined ? 'an unknown number of records' : `up to ${count} records`;
+        throw this.#refusal(
+          `the active one cannot be reached, and ${known} would be lost; the request does not allow for that`,
+        );
+      }
+      case 'force':
+        return await this.#force(decision.promotion, note);
+      case 'switchOver':
+        return await this.#switchOver(decision.promotion, note, mayLose);
+      default:
+        return assertNever(decision);
+    }
+  }
+
+  async #switchOver(promotion: Promotion, note: Note, mayLose: boolean): Promise<PromoteResponse> {
+    const { state, leaseMs, switchOverTimeoutMs, log } = this.#options;
+    const { peer } = state;
+    if (peer === undefined) throw this.#refusal('it has no peer (clusters.peer)');
+    const startedAtMs = performance.now();
+    const id = randomUUID();
+    const peerLeaseMs = peer.view.leaseMs ?? leaseMs;
+    const waitMs = leaseWaitMs(peerLeaseMs);
+    const timeoutMs = waitMs + switchOverTimeoutMs + PAUSE_MARGIN_MS;
+    const isServing = peer.view.mode === 'active' || peer.view.mode === 'pausing';
+    // One that does not serve never begins to, from this record on.
+    if (!isServing) await this.#writeTo(peer, { kind: 'follows', promotion }, note);
+    else {
+      await this.#writeTo(peer, { kind: 'pausing', id, promotion, timeoutMs }, note);
+      const { mode, pausing } = peer.view;
+      if (mode !== 'pausing' || pausing?.id !== id) {
+        throw this.#refusal(`${peer.name} is not active (${mode}), or another switch-over is under way`);
+      }
+    }
+    try {
+      // By then no bridge of it acknowledges anything any more.
+      await delay(waitMs);
+      const missing = await this.#catchUp();
+      if (missing > 0) {
+        throw this.#refusal(
+          `replication did not catch up within ${switchOverTimeoutMs} ms: ${missing} records are missing`,
+        );
+      }
+      await this.#carryOverFromPeer();
+    } catch (error) {
+      if (!mayLose) {
+        await this.#writeTo(peer, { kind: 'resumed', id }, note).catch(() => {});
+        throw error;
+      }
+      const response = await this.#force(promotion, note);
+      await this.#writeTo(peer, { kind: 'follows', promotion }, note).catch(() => {});
+      return response;
+    }
+    if (isServing) {
+      await this.#writeTo(peer, { kind: 'handedOver', id }, note);
+      const { mode, highest } = peer.view as ClusterView;
+      if (mode !== 'standby' || !isSamePromotion(highest, promotion)) {
+        throw this.#refusal(`${peer.name} did not hand over in time, and is ${mode}`);
+      }
+    }
+    await this.#writePromoted(promotion, 'orderly', note);
+    log.info({ promotion: formatPromotion(promotion), durationMs: performance.now() - startedAtMs }, 'switched over');
+    return { promotion, kind: 'orderly', report: null };
+  }
+
+  async #force(promotion: Promotion, note: Note): Promise<PromoteResponse> {
+    const { state, replication, groups, log } = this.#options;
+    const report = this.#lossReport(promotion);
+    const limits = within(CARRY_OVER_MS);
+    const carried = await replication?.carryOverFromCheckpoints(groups(), limits);
+    const { requestTimeoutMs } = this.#options;
+    if (report !== undefined) {
+      await state.own.append([{ fact: { kind: 'report', report }, ...note }], within(requestTimeoutMs));
+    }
+    await this.#writePromoted(promotion, 'forced', note);
+    log.info({ promotion: formatPromotion(promotion), carried }, 'promoted by force');
+    return { promotion, kind: 'forced', report: report ?? null };
+  }
+
+  async #writePromoted(promotion: Promotion, how: 'forced' | 'orderly', note: Note): Promise<void> {
+    const { state, leaseMs } = this.#options;
+    const previous = state.highest;
+    await state.write({ kind: 'promoted', promotion, how, leaseMs }, { ...note, previous });
+    // A higher one came first, or another bridge was quicker with the same.
+    if (!isSamePromotion(state.own.view.highest, promotion) || state.own.view.mode !== 'active') {
+      throw this.#refusal('another promotion came first');
+    }
+  }
+
+  /** How many records of the other cluster are missing here at the end. */
+  async #catchUp(): Promise<number> {
+    const { replication, switchOverTimeoutMs } = this.#options;
+    if (replication === undefined) return 0;
+    const limits = within(switchOverTimeoutMs);
+    return await replication.catchUp(await replication.readEnds(limits), limits);
+  }
+
+  async #carryOverFromPeer(): Promise<void> {
+    const { replication, groups, log } = this.#options;
+    const carried = await replication?.carryOverFromPeer(groups(), within(CARRY_OVER_MS));
+    if (carried !== undefined) log.info({ ...carried }, 'committed offsets of consumers carried over');
+  }
+
+  #lossReport(promotion: Promotion): LossReport | undefined {
+    return this.#options.replication?.reportLoss(promotion, new Date());
+  }
+
+  async #writeTo(log: ClusterLog, record: ClusterRecord, note: Note): Promise<void> {
+    const limits = within(this.#options.requestTimeoutMs);
+    await log.append([{ fact: { kind: 'rule', record }, ...note }], limits);
+    await log.confirm(limits);
+  }
+
+  #refusal(why: string): BridgeError {
+    const { state } = this.#options;
+    return new BridgeError('promotionRefused', {
+      message: `Kafka cluster ${state.self} cannot be promoted now: ${why}`,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      promotion: state.promotionHeader,
+    });
+  }
+}

@@ -1,0 +1,85 @@
+/** Lets a fenced cluster stand by again: reports what it alone has, and writes that it follows. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LossReport, Promotion } from '@causeway/protocol/clusters.ts';
+import { BridgeError } from '../errors.ts';
+import { within } from '../kafka/client/limits.ts';
+import type { Replication } from '../replication/replication.ts';
+import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+import { leaseWaitMs } from './rules.ts';
+
+export interface RejoinerOptions {
+  state: ClusterState;
+  replication: Replication | undefined;
+  requestTimeoutMs: number;
+  prefer: 'availability' | 'consistency';
+}
+
+export interface Rejoined {
+  promotion: Promotion;
+  /** What this cluster has and the active one lacks; `null`: the promotion by which it was fenced has no report. */
+  report: LossReport | null;
+}
+
+/** Counting the records of a long tail takes a while. */
+const REPORT_TIMEOUT_MS = 30_000;
+const BY = 'operator';
+
+export class Rejoiner {
+  readonly #options: RejoinerOptions;
+
+  constructor(options: RejoinerOptions) {
+    this.#options = options;
+  }
+
+  /** Errors: `promotionRefused` for a cluster that is not fenced; `kafkaUnavailable` while the active one cannot be reached. */
+  async rejoin(): Promise<Rejoined> {
+    const { state, requestTimeoutMs } = this.#options;
+    const { own, self } = state;
+    await own.confirm(within(requestTimeoutMs));
+    const { mode, highest } = own.view;
+    if (mode !== 'fenced' || highest === undefined) {
+      const message = `Kafka cluster ${self} is not fenced (${mode}), and has nothing to rejoin`;
+      throw new BridgeError('promotionRefused', { message, promotion: state.promotionHeader });
+    }
+    // Bridges of this cluster acknowledge records until their confirmations are too old: those are of the tail, too.
+    await delay(leaseWaitMs(state.leaseMs));
+    const report = await this.report();
+    await this.#join(highest);
+    await state.write({ kind: 'rejoined', promotion: highest }, { by: BY, reason: 'let rejoin' });
+    return { promotion: highest, report: report ?? null };
+  }
+
+  /**
+   * What this cluster has and the active one lacks, exactly; `undefined` if nothing is known of it. Written into the log of the active one.
+   * Errors: `kafkaUnavailable`.
+   */
+  async report(): Promise<LossReport | undefined> {
+    const { state, replication } = this.#options;
+    const { peer, self } = state;
+    const limits = within(REPORT_TIMEOUT_MS);
+    if (peer === undefined || replication === undefined) return undefined;
+    await peer.confirm(limits);
+    const report = peer.facts.reports.find(({ lost }) => lost === self);
+    if (report === undefined || report.isFinal) return report;
+    const final = await replication.completeReport(report, limits);
+    await peer.append(
+      [{ fact: { kind: 'report', report: final }, by: BY, reason: 'the lost cluster returned' }],
+      limits,
+    );
+    return final;
+  }
+
+  /** With `prefer: consistency`, the active cluster needs this one's log from then on: before this one can be promoted again. */
+  async #join(promotion: Promotion): Promise<void> {
+    const { state, prefer, requestTimeoutMs } = this.#options;
+    const { peer } = state;
+    if (prefer === 'availability' || peer === undefined) return;
+    const limits = within(requestTimeoutMs);
+    await peer.append([{ fact: { kind: 'peerJoined', promotion }, by: BY, reason: `${state.self} rejoins` }], limits);
+    await peer.confirm(limits);
+    if (!isSamePromotion(peer.facts.promoted?.promotion, promotion)) {
+      throw new BridgeError('promotionRefused', { message: `${peer.name} was promoted again: repeat the request` });
+    }
+    await delay(leaseWaitMs(peer.view.leaseMs ?? state.leaseMs));
+  }
+}

@@ -1,0 +1,26 @@
+/** What gateways ask of a bridge about its Kafka cluster: its status, its promotion, and its return. */
+import { PROMOTION_HEADER, PromoteRequest } from '@causeway/protocol/clusters.ts';
+import type { FastifyReply } from 'fastify';
+import type { Clusters } from '../clusters/clusters.ts';
+import { BridgeError } from '../errors.ts';
+import { decodeBody, isEmptyBody } from './request-body.ts';
+import { respond } from './responses.ts';
+import type { ApiServer } from './server.ts';
+import { runAtOnce } from './sliced-work.ts';
+
+const JSON_TYPE = 'application/json';
+
+export function addClusterRoutes(server: ApiServer, clusters: Clusters): void {
+  const respondWith = (reply: FastifyReply, value: unknown): FastifyReply => {
+    const { promotionHeader } = clusters.state;
+    if (promotionHeader !== undefined) reply.header(PROMOTION_HEADER, promotionHeader);
+    return respond(reply, JSON.stringify(value), JSON_TYPE);
+  };
+  server.onClusters('clusterStatus', async (_body, reply) => respondWith(reply, clusters.status()));
+  server.onClusters('promoteCluster', async (body, reply) => {
+    if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+    const request = runAtOnce(decodeBody(body, PromoteRequest)) as PromoteRequest;
+    return respondWith(reply, await clusters.promoter.promote(request));
+  });
+  server.onClusters('rejoinCluster', async (_body, reply) => respondWith(reply, await clusters.rejoiner.rejoin()));
+}
