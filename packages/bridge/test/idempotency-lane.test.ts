@@ -5,6 +5,7 @@ import { kafkaOfFile } from '../../../test/harness/bridge.ts';
 import { clusterOfFile } from '../../../test/harness/cluster.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
+import { runAtOnce } from '../src/http/sliced-work.ts';
 import { AnswerLog } from '../src/idempotency/answer-log.ts';
 import { IdempotencyTotals } from '../src/idempotency/idempotency-totals.ts';
 import { hashKey } from '../src/idempotency/key-shard.ts';
@@ -69,9 +70,9 @@ async function lane({ isHeld = () => true, maxBatchBytes = 1_048_576 } = {}) {
           { key: null, value: Buffer.from(key), headers: undefined, partition: undefined, timestampMs: undefined },
         ],
         recordBytes: [200],
-        bytes: 200,
+        bytes: 139,
         results: [],
-        describe: (results) => ({ status: 200, body: JSON.stringify(results.map((result) => 'offset' in result)) }),
+        inSlices: runAtOnce,
         answer: undefined,
         deadlineAtMs: performance.now() + 20_000,
         notBeforeMs: 0,

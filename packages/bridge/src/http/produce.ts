@@ -5,16 +5,14 @@ import { ProducerRecordList, ProducerRecordToPartitionList } from '@causeway/pro
 import type { FastifyReply } from 'fastify';
 import type { ClusterGate } from '../cluster-gate.ts';
 import { BridgeError } from '../errors.ts';
-import { type Answer, fingerprintOf } from '../idempotency/answers.ts';
+import { fingerprintOf } from '../idempotency/answers.ts';
+import { type ResultRun, resultsOf, SLICE_ENTRIES, storedCount } from '../idempotency/result-runs.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
 import { readRecords } from './record-body.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
-
-/** Entries of a response that are written before other work gets its turn. */
-const SLICE_ENTRIES = 5000;
 
 export interface ProduceDependencies {
   metrics: Metrics;
@@ -87,14 +85,7 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   const { target, headers, body, sender } = request;
   const topic = request.url.topic ?? '';
   request.watch?.producing(topic, records);
-  // Those of a transaction that is not committed are described, too: they are counted at the end.
-  let lastResults: readonly ProduceResult[] = [];
-  const describe = (results: readonly ProduceResult[]): Answer | Promise<Answer> => {
-    lastResults = results;
-    const text = request.slices.run(offsetsText(results));
-    return text instanceof Promise ? text.then(answerOf) : answerOf(text);
-  };
-  const { answer, isReplayed } = await keyed.send({
+  const { answer, results } = await keyed.send({
     key: header.key,
     principal: sender.via === 'gateway' ? sender.principal : undefined,
     fingerprint: fingerprintOf({ target, contentType: headers['content-type'], body }),
@@ -103,17 +94,19 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
     topic,
     records,
     bodyBytes: body?.length ?? 0,
-    describe,
+    inSlices: (work) => request.slices.run(work),
   });
-  if (isReplayed) reply.header(REPLAYED_HEADER, 'true');
-  else countResults(lastResults, request, metrics);
+  if (results === undefined) reply.header(REPLAYED_HEADER, 'true');
+  else countRuns(results, request, metrics);
   const confirming = gate?.confirm();
   if (confirming !== undefined) await confirming;
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
 }
 
-function answerOf(body: string | Buffer): Answer {
-  return { status: 200, body };
+function countRuns(runs: readonly ResultRun[], { watch }: Request, metrics: Metrics): void {
+  const count = storedCount(runs);
+  metrics.countProduced(count, runs.reduce((sum, run) => sum + run.count, 0) - count);
+  watch?.produced(resultsOf(runs));
 }
 
 function countResults(results: readonly ProduceResult[], { watch }: Request, metrics: Metrics): void {

@@ -5,11 +5,12 @@ import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer, TransactionBatch } from '../kafka/transactions/transactional-producer.ts';
 import { verdictOf } from '../producer/batch-verdict.ts';
 import type { Partitioner } from '../producer/partitioner.ts';
-import { addedBytes, BATCH_OVERHEAD_BYTES } from '../producer/record-size.ts';
+import { addedBytes } from '../producer/record-size.ts';
 import { type RecordLimits, recordRefusal, resultOf } from '../producer/refusal.ts';
-import { type ProduceResult, partitionKey, type RecordToProduce, type TopicPartition } from '../records.ts';
+import { partitionKey, type RecordToProduce, type TopicPartition } from '../records.ts';
 import type { KeyedRequest } from './keyed-request.ts';
 import type { PartitionTrouble } from './partition-trouble.ts';
+import { type RecordRun, recordsOf, takeBatch, withoutBad } from './record-runs.ts';
 
 export interface PlanOptions extends RecordLimits {
   partitioner: Partitioner;
@@ -30,16 +31,9 @@ export interface Plan {
   deferred: KeyedRequest[];
 }
 
-interface Entry extends TopicPartition {
-  request: KeyedRequest;
-  index: number;
-  record: RecordToProduce;
-  bytes: number;
-}
-
 /** Records that wait for one partition. */
 export interface Queue extends TopicPartition {
-  entries: Entry[];
+  runs: RecordRun[];
   /** The most records of the next batch: half of one that Kafka refused without naming the record at fault. */
   batchLimit: number;
 }
@@ -54,17 +48,17 @@ export async function storeRecords(
   { trouble, maxRequestBytes, limits }: StoreOptions,
 ): Promise<void> {
   while (queues.length > 0) {
-    const taken = queues.map((queue) => takeBatch(queue, maxRequestBytes));
-    const batches = taken.map((entries, place) => {
+    const taken = queues.map(({ runs, batchLimit }) => takeBatch(runs, { maxBytes: maxRequestBytes, batchLimit }));
+    const batches = taken.map((runs, place) => {
       const { topic, partition } = queues[place] as Queue;
-      return { topic, partition, records: entries.map(({ record }) => record) };
+      return { topic, partition, records: recordsOf(runs) };
     });
     const outcomes = await send(producer, batches, { trouble, limits });
-    for (const [place, entries] of taken.entries()) {
-      conclude(queues[place] as Queue, entries, outcomes[place] as BatchOutcome);
+    for (const [place, runs] of taken.entries()) {
+      conclude(queues[place] as Queue, runs, outcomes[place] as BatchOutcome);
     }
     for (let place = queues.length - 1; place >= 0; place -= 1) {
-      if (queues[place]?.entries.length === 0) queues.splice(place, 1);
+      if (queues[place]?.runs.length === 0) queues.splice(place, 1);
     }
   }
 }
@@ -90,19 +84,14 @@ export function planRecords(requests: readonly KeyedRequest[], options: PlanOpti
   const plan: Plan = { requests: [], queues: [], deferred: [] };
   const nowMs = performance.now();
   for (const request of requests) {
-    const entries = entriesOf(request, options);
-    const restsUntilMs = restOf(entries, options.trouble, nowMs);
+    const runs = runsOf(request, options);
+    const restsUntilMs = restOf(runs, options.trouble, nowMs);
     if (restsUntilMs > 0) {
       plan.deferred.push(Object.assign(request, { notBeforeMs: restsUntilMs }));
       continue;
     }
     plan.requests.push(request);
-    // Records that follow each other often share the partition.
-    let last: Queue | undefined;
-    for (const entry of entries) {
-      if (last?.partition !== entry.partition || last.topic !== entry.topic) last = queueOf(queues, entry);
-      last.entries.push(entry);
-    }
+    for (const run of runs) queueOf(queues, request.topic, run.partition).runs.push(run);
   }
   for (const topic of new Set(requests.map((request) => request.topic))) options.partitioner.onSent(topic);
   plan.queues.push(...queues.values());
@@ -110,78 +99,74 @@ export function planRecords(requests: readonly KeyedRequest[], options: PlanOpti
 }
 
 /** Until when the request waits for a partition that stores nothing; 0: it does not. */
-function restOf(entries: readonly Entry[], trouble: PartitionTrouble, nowMs: number): number {
-  return entries.reduce((latest, entry) => Math.max(latest, trouble.restsUntilMs(entry, nowMs)), 0);
+function restOf(runs: readonly RecordRun[], trouble: PartitionTrouble, nowMs: number): number {
+  return runs.reduce((latest, { request: { topic }, partition }) => {
+    return Math.max(latest, trouble.restsUntilMs({ topic, partition }, nowMs));
+  }, 0);
 }
 
-function queueOf(queues: Map<string, Queue>, { topic, partition }: Entry): Queue {
+function queueOf(queues: Map<string, Queue>, topic: string, partition: number): Queue {
   const key = partitionKey(topic, partition);
-  const queue = queues.get(key) ?? { topic, partition, entries: [], batchLimit: Number.POSITIVE_INFINITY };
+  const known = queues.get(key);
+  if (known !== undefined) return known;
+  const queue = { topic, partition, runs: [], batchLimit: Number.POSITIVE_INFINITY };
   queues.set(key, queue);
   return queue;
 }
 
-function entriesOf(request: KeyedRequest, options: PlanOptions): Entry[] {
+function runsOf(request: KeyedRequest, options: PlanOptions): RecordRun[] {
   const { info, records, recordBytes } = request;
   if (info === undefined) return [];
-  const entries: Entry[] = [];
-  for (const [index, record] of records.entries()) {
+  // Of an attempt before.
+  request.results = [];
+  const runs: RecordRun[] = [];
+  let last: RecordRun | undefined;
+  for (let index = 0; index < records.length; index += 1) {
+    const record = records[index] as RecordToProduce;
     const bytes = recordBytes[index] as number;
     const refusal = recordRefusal(info, { record, bytes }, options);
     if (refusal !== undefined) {
-      request.results[index] = resultOf(refusal);
+      request.results.push(Object.assign({ first: index, count: 1 }, resultOf(refusal)));
+      last = undefined;
       continue;
     }
     const partition = record.partition ?? options.partitioner.choose(info, record);
-    entries.push({ request, index, record, bytes, topic: info.name, partition });
+    if (last?.partition !== partition) {
+      last = { request, partition, first: index, count: 0, bytes: 0 };
+      runs.push(last);
+    }
+    last.count += 1;
+    last.bytes += addedBytes(bytes, 1);
   }
-  return entries;
+  return runs;
 }
 
-function takeBatch(queue: Queue, maxBytes: number): Entry[] {
-  let bytes = BATCH_OVERHEAD_BYTES;
-  let count = 0;
-  for (const entry of queue.entries) {
-    bytes += addedBytes(entry.bytes, 1);
-    if (count > 0 && (bytes > maxBytes || count >= queue.batchLimit)) break;
-    count += 1;
-  }
-  return queue.entries.splice(0, count);
-}
-
-function conclude(queue: Queue, entries: readonly Entry[], outcome: BatchOutcome): void {
-  const verdict = verdictOf(outcome, queue.topic, entries.length);
+function conclude(queue: Queue, runs: readonly RecordRun[], outcome: BatchOutcome): void {
+  const recordCount = runs.reduce((sum, { count }) => sum + count, 0);
+  const verdict = verdictOf(outcome, queue.topic, recordCount);
   switch (verdict.kind) {
-    case 'stored':
+    case 'stored': {
+      // Kafka says where, or the transaction has ended.
+      if (verdict.baseOffset === undefined) throw new TypeError('a batch of a transaction without an offset');
       queue.batchLimit *= 2;
-      for (const [place, entry] of entries.entries()) {
-        settle(entry, { partition: queue.partition, offset: (verdict.baseOffset ?? UNKNOWN_OFFSET) + BigInt(place) });
+      let baseOffset = Number(verdict.baseOffset);
+      for (const { request, partition, first, count } of runs) {
+        request.results.push({ first, count, partition, baseOffset });
+        baseOffset += count;
       }
       break;
+    }
     case 'separate':
-      separate(queue, entries, verdict.badRecords);
+      // Bad records are refused, and the others are sent again; in smaller batches when Kafka does not name the bad ones.
+      queue.runs = [...withoutBad(runs, verdict.badRecords), ...queue.runs];
+      if (verdict.badRecords.size === 0) queue.batchLimit = Math.ceil(recordCount / 2);
       break;
-    case 'refused':
-      for (const entry of entries) settle(entry, { errorCode: verdict.errorCode, message: verdict.message });
+    case 'refused': {
+      const { errorCode, message } = verdict;
+      for (const { request, first, count } of runs) request.results.push({ first, count, errorCode, message });
       break;
+    }
     default:
       throw new TypeError(`undecided in a transaction: ${verdict.kind}`);
   }
-}
-
-const UNKNOWN_OFFSET = -1n;
-
-/** Bad records are refused, and the others are sent again; in smaller batches when Kafka does not name the bad ones. */
-function separate(queue: Queue, entries: readonly Entry[], badRecords: ReadonlyMap<number, string>): void {
-  const good = entries.filter((entry, place) => {
-    const message = badRecords.get(place);
-    if (message !== undefined) settle(entry, { errorCode: 500, message });
-    return message === undefined;
-  });
-  queue.entries.unshift(...good);
-  if (badRecords.size === 0) queue.batchLimit = Math.ceil(entries.length / 2);
-}
-
-function settle({ request, index }: Entry, result: ProduceResult): void {
-  request.results[index] = result;
 }

@@ -9,14 +9,15 @@ import type { OpenBytes } from '../producer/open-requests.ts';
 import { addedBytes, serializedBytes } from '../producer/record-size.ts';
 import { resultOf } from '../producer/refusal.ts';
 import { TopicLookup } from '../producer/topic-lookup.ts';
-import type { ProduceResult, RecordToProduce } from '../records.ts';
+import type { RecordToProduce } from '../records.ts';
 import { AnswerLog } from './answer-log.ts';
 import { type Answer, encodeIdentity } from './answers.ts';
 import { laneId } from './claims.ts';
 import { IdempotencyTotals } from './idempotency-totals.ts';
 import { type AnswerPlace, hashKey, type KeyHash } from './key-shard.ts';
-import type { KeyedOutcome, KeyedRequest } from './keyed-request.ts';
+import type { InSlices, KeyedOutcome, KeyedRequest } from './keyed-request.ts';
 import { Lane, type LaneLog } from './lane.ts';
+import type { ResultRun } from './result-runs.ts';
 import { decideKey, decideKeyed, type KeyedQuestion } from './rules.ts';
 import { SlotLog } from './slot-log.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
@@ -66,12 +67,13 @@ export interface KeyedSend {
   records: readonly RecordToProduce[];
   /** Size of the request's body, which the records keep in memory. */
   bodyBytes: number;
-  describe: (results: readonly ProduceResult[]) => Answer | Promise<Answer>;
+  inSlices: InSlices;
 }
 
 export interface KeyedResponse {
   answer: Answer;
-  isReplayed: boolean;
+  /** Of the records that were stored, or refused, for this request; `undefined`: for an earlier one with the key. */
+  results: readonly ResultRun[] | undefined;
 }
 
 /** A key among those of all principals. */
@@ -225,7 +227,7 @@ export class KeyedProducer {
     const limits = within(this.#options.producer.deliveryTimeoutMs);
     try {
       const response = await this.#send(request, limits);
-      this.totals.requestCounts[response.isReplayed ? 'replayed' : 'executed'] += 1;
+      this.totals.requestCounts[response.results === undefined ? 'replayed' : 'executed'] += 1;
       return response;
     } catch (error) {
       const code = error instanceof BridgeError ? error.code : undefined;
@@ -245,7 +247,7 @@ export class KeyedProducer {
       const open = this.#open.get(key.identity);
       if (open !== undefined) {
         const outcome = await this.#wait(request, open, limits);
-        if (outcome.kind === 'answered') return { answer: outcome.answer, isReplayed: true };
+        if (outcome.kind === 'answered') return { answer: outcome.answer, results: undefined };
         continue;
       }
       // From here to the note of the key nothing is awaited: no other request with it comes between.
@@ -263,7 +265,7 @@ export class KeyedProducer {
         continue;
       }
       const outcome = await this.#execute(request, key, limits);
-      if (outcome.kind === 'answered') return { answer: outcome.answer, isReplayed: false };
+      if (outcome.kind === 'answered') return outcome;
       hasLost = true;
     }
     throw new BridgeError('kafkaUnavailable', {
@@ -277,7 +279,7 @@ export class KeyedProducer {
     const answer = await this.#answerLog.read(place, limits);
     const known = { loggedFingerprint: answer.fingerprint, openFingerprint: undefined, fingerprint };
     if (decideKey(known) === 'mismatch') throw new BridgeError('keyReused');
-    return { answer, isReplayed: true };
+    return { answer, results: undefined };
   }
 
   /** Waits for the key's request, which is under way here. */
@@ -339,18 +341,18 @@ export class KeyedProducer {
   }
 
   async #push(
-    { topic, records, fingerprint, describe }: KeyedSend,
+    { topic, records, fingerprint, inSlices }: KeyedSend,
     key: Key,
     { recordBytes, bytes }: Pick<KeyedRequest, 'recordBytes' | 'bytes'>,
     limits: Limits,
   ): Promise<KeyedOutcome> {
     let info = this.#topics.known(topic, records);
-    const results: ProduceResult[] = new Array(records.length);
+    const results: ResultRun[] = [];
     if (info === undefined) {
       const answer = await this.#topics.wait(topic);
       if ('topic' in answer) info = answer.topic;
       else if (answer.refusal.reason === 'kafkaSilent') throw new BridgeError('kafkaUnavailable');
-      else results.fill(resultOf(answer.refusal));
+      else results.push(Object.assign({ first: 0, count: records.length }, resultOf(answer.refusal)));
     }
     const { promise, resolve, reject } = Promise.withResolvers<KeyedOutcome>();
     const request: KeyedRequest = {
@@ -364,7 +366,7 @@ export class KeyedProducer {
       recordBytes,
       bytes,
       results,
-      describe,
+      inSlices,
       answer: undefined,
       deadlineAtMs: limits.deadlineAtMs,
       notBeforeMs: 0,

@@ -1,8 +1,9 @@
 /** A request with an idempotency key, while it is under way in this bridge. */
 import type { TopicInfo } from '../kafka/client/metadata.ts';
-import type { ProduceResult, RecordToProduce } from '../records.ts';
+import type { RecordToProduce } from '../records.ts';
 import type { Answer } from './answers.ts';
 import type { KeyHash } from './key-shard.ts';
+import type { ResultRun } from './result-runs.ts';
 
 export interface KeyedRequest {
   /** The key of its answer in the log, and the hash of that. */
@@ -18,10 +19,10 @@ export interface KeyedRequest {
   recordBytes: readonly number[];
   /** What all of them add to batches, at most. */
   bytes: number;
-  /** By record; of the last attempt. */
-  results: ProduceResult[];
-  /** What the client gets for these results. */
-  describe: (results: readonly ProduceResult[]) => Answer | Promise<Answer>;
+  /** Of the last attempt, in any order. */
+  results: ResultRun[];
+  /** Runs work in slices between turns of the event loop. */
+  inSlices: InSlices;
   answer: Answer | undefined;
   /** On the clock of `performance.now()`. */
   deadlineAtMs: number;
@@ -34,7 +35,9 @@ export interface KeyedRequest {
   reject: (error: unknown) => void;
 }
 
+export type InSlices = <T>(work: Generator<void, T>) => T | Promise<T>;
+
 export type KeyedOutcome =
-  | { kind: 'answered'; answer: Answer }
+  | { kind: 'answered'; answer: Answer; results: readonly ResultRun[] }
   /** The slot went to another bridge, and nothing was stored here. */
   | { kind: 'lost' };

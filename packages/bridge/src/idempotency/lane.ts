@@ -10,18 +10,17 @@ import { backoffMs, bounded, type Limits, within } from '../kafka/client/limits.
 import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import { Partitioner } from '../producer/partitioner.ts';
-import { serializedBytes } from '../producer/record-size.ts';
 import type { RecordLimits } from '../producer/refusal.ts';
-import type { RecordToProduce } from '../records.ts';
 import type { AnswerLog } from './answer-log.ts';
-import { type Answer, encodeAnswer, encodeShortAnswer } from './answers.ts';
-import { answerPartitionOf, CLAIM_KEY, encodeClaim, freeClaim } from './claims.ts';
+import type { Answer } from './answers.ts';
+import { answerPartitionOf } from './claims.ts';
 import { planRecords, storeRecords } from './group.ts';
+import { answerOf, storeAnswers } from './group-answers.ts';
 import type { IdempotencyTotals } from './idempotency-totals.ts';
 import type { KeyedRequest } from './keyed-request.ts';
+import { LeavingSlots, storeFreedom } from './leaving-slots.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
 import { decideRecovered } from './rules.ts';
-import { ANSWER_TOPIC, SLOT_TOPIC } from './topics.ts';
 
 export interface LaneLog {
   info(fields: object, message: string): void;
@@ -56,8 +55,6 @@ const FENCED_PAUSE_MS = { minMs: 100, maxMs: 2_000 } as const;
 const BROKEN_PAUSE_MS = { minMs: 25, maxMs: 2_000 } as const;
 /** While all requests wait for partitions in trouble. */
 const DEFERRED_PAUSE_MS = 25;
-/** Answers of one batch, at most: a topic takes it, and a repetition reads it all. */
-const ANSWER_BATCH_BYTES = 262_144;
 
 export class Lane {
   readonly id: string;
@@ -66,10 +63,7 @@ export class Lane {
   readonly #trouble = new PartitionTrouble();
   readonly #answerPartition: number;
   #queue: KeyedRequest[] = [];
-  /** Slots to be freed by the next transaction. */
-  readonly #leaving = new Set<number>();
-  /** Resolve when their slots are freed, or not this lane's any more. */
-  #freeing: { slots: readonly number[]; resolve: () => void }[] = [];
+  readonly #leaving = new LeavingSlots();
   #isReady = false;
   #hasId = false;
   #running: Promise<void> | undefined;
@@ -126,20 +120,9 @@ export class Lane {
 
   /** Frees slots of this lane with its next transaction; what it cannot take is for the next owner. Waits as long as Kafka takes. */
   async free(slots: readonly number[]): Promise<void> {
-    for (const slot of slots) this.#leaving.add(slot);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#freeing.push({ slots, resolve });
+    this.#leaving.add(slots);
     this.#start();
-    this.#noteFreed();
-    await promise;
-  }
-
-  #noteFreed(): void {
-    this.#freeing = this.#freeing.filter(({ slots, resolve }) => {
-      const isOpen = slots.some((slot) => this.#leaving.has(slot));
-      if (!isOpen) resolve();
-      return isOpen;
-    });
+    await this.#leaving.untilGone(slots);
   }
 
   /** Resolves when no request is left. */
@@ -225,7 +208,7 @@ export class Lane {
 
   async #transact(taken: readonly KeyedRequest[]): Promise<void> {
     const { producer, totals, holds } = this.#options;
-    const leaving = this.#leavingNow(holds);
+    const leaving = this.#leaving.heldBy(holds);
     const [partitioner, trouble] = [this.#partitioner, this.#trouble];
     const { requests: group, queues, deferred } = planRecords(taken, { ...this.#options, partitioner, trouble });
     this.#queue.push(...deferred);
@@ -234,85 +217,38 @@ export class Lane {
     const startedAtMs = performance.now();
     try {
       await storeRecords(producer, queues, { ...this.#options, trouble, limits });
-      const offsets = await this.#storeAnswers(group, limits);
-      await this.#storeFreedom(leaving, limits);
+      const offsets = await storeAnswers(producer, group, { partition: this.#answerPartition, limits });
+      await storeFreedom(producer, leaving, limits);
       for (const request of group) request.isUncertain = true;
-      await producer.commit(limits);
+      // Their texts are written while Kafka commits.
+      const [answers] = await Promise.all([Promise.all(group.map(answerOf)), producer.commit(limits)]);
       totals.committed(group.length, performance.now() - startedAtMs);
       this.#brokenCount = 0;
       this.#onFreed(leaving);
-      this.#answer(group, offsets);
+      this.#answer(group, { answers, offsets });
     } catch (error) {
       await this.#broke(error, group);
     }
   }
 
-  /** The slots that the next transaction frees. */
-  #leavingNow(holds: (slot: number) => boolean): readonly number[] {
-    for (const slot of this.#leaving) if (!holds(slot)) this.#leaving.delete(slot);
-    this.#noteFreed();
-    return [...this.#leaving];
-  }
-
-  #answer(group: readonly KeyedRequest[], offsets: readonly number[]): void {
+  #answer(
+    group: readonly KeyedRequest[],
+    { answers, offsets }: { answers: readonly Answer[]; offsets: readonly number[] },
+  ): void {
     const { answerLog } = this.#options;
     for (const [place, request] of group.entries()) {
       answerLog.add(request.keyHash, { partition: this.#answerPartition, offset: offsets[place] as number });
-      if (request.answer !== undefined) request.resolve({ kind: 'answered', answer: request.answer });
+      request.resolve({ kind: 'answered', answer: answers[place] as Answer, results: request.results });
     }
   }
 
   /** Requests that came meanwhile are for the next owner: it may have executed them by the time this bridge owns the slot again. */
   #onFreed(slots: readonly number[]): void {
     if (slots.length === 0) return;
-    for (const slot of slots) {
-      this.#leaving.delete(slot);
-      this.#options.onFreed(slot);
-    }
-    this.#noteFreed();
+    for (const slot of slots) this.#options.onFreed(slot);
+    this.#leaving.delete(slots);
     for (const { slot, resolve } of this.#queue) if (slots.includes(slot)) resolve({ kind: 'lost' });
     this.#queue = this.#queue.filter(({ slot }) => !slots.includes(slot));
-  }
-
-  /** Returns the offset of each request's answer. */
-  async #storeAnswers(group: readonly KeyedRequest[], limits: Limits): Promise<number[]> {
-    const offsets: number[] = [];
-    let records: RecordToProduce[] = [];
-    let bytes = 0;
-    for (const request of group) {
-      const described = request.describe(request.results);
-      request.answer = described instanceof Promise ? await described : described;
-    }
-    for (const record of await Promise.all(group.map(answerRecord))) {
-      const recordBytes = serializedBytes(record);
-      if (records.length > 0 && bytes + recordBytes > ANSWER_BATCH_BYTES) {
-        offsets.push(...(await this.#storeAnswerBatch(records, limits)));
-        [records, bytes] = [[], 0];
-      }
-      records.push(record);
-      bytes += recordBytes;
-    }
-    if (records.length > 0) offsets.push(...(await this.#storeAnswerBatch(records, limits)));
-    return offsets;
-  }
-
-  async #storeAnswerBatch(records: readonly RecordToProduce[], limits: Limits): Promise<number[]> {
-    const batch = { topic: ANSWER_TOPIC, partition: this.#answerPartition, records };
-    const [outcome] = await this.#options.producer.send([batch], limits);
-    if (outcome?.kind === 'stored') return records.map((_, place) => Number(outcome.baseOffset) + place);
-    throw new TransactionEnded(`the answers were refused: ${outcome?.message}`, { errorId: outcome?.errorId });
-  }
-
-  async #storeFreedom(slots: readonly number[], limits: Limits): Promise<void> {
-    if (slots.length === 0) return;
-    const batches = slots.map((slot) => ({
-      topic: SLOT_TOPIC,
-      partition: slot,
-      records: [recordOf(CLAIM_KEY, encodeClaim(freeClaim(slot)))],
-    }));
-    const outcomes = await this.#options.producer.send(batches, limits);
-    const refused = outcomes.find((outcome) => outcome.kind === 'refused');
-    if (refused !== undefined) throw new TransactionEnded(`claims were refused: ${refused.message}`, {});
   }
 
   /** The transaction is not committed, or may be: its requests go to the front of the queue again. */
@@ -369,7 +305,6 @@ export class Lane {
     for (const request of this.#queue.filter(isOver)) request.reject(request.isUncertain ? tooLate(request) : error);
     this.#queue = this.#queue.filter((request) => !isOver(request));
     if (error.code === 'kafkaForbidden') this.#leaving.clear();
-    this.#noteFreed();
   }
 }
 
@@ -378,23 +313,10 @@ function isHopeless({ errorId, mayBeCommitted }: TransactionEnded): boolean {
   return errorId !== undefined && isForbidden(errorId) && !mayBeCommitted;
 }
 
-/** The answer of a request in the log. Long ones are compressed in other threads. */
-function answerRecord({ identity, fingerprint, answer }: KeyedRequest): RecordToProduce | Promise<RecordToProduce> {
-  const logged = Object.assign({ fingerprint }, answer as Answer);
-  const short = encodeShortAnswer(logged);
-  return short === undefined
-    ? encodeAnswer(logged).then((value) => recordOf(identity, value))
-    : recordOf(identity, short);
-}
-
 function tooLate({ isUncertain }: KeyedRequest): BridgeError {
   const whether = isUncertain ? 'They may be stored' : 'They are not stored';
   return new BridgeError('kafkaUnavailable', {
     message: `Kafka did not commit the records in time. ${whether}: repeat the request with the same Idempotency-Key`,
     retryAfterSeconds: 1,
   });
-}
-
-export function recordOf(key: Buffer, value: Buffer): RecordToProduce {
-  return { key, value, headers: undefined, partition: undefined, timestampMs: undefined };
 }

@@ -9,7 +9,8 @@ import { TransactionalProducer } from '../kafka/transactions/transactional-produ
 import type { AnswerLog } from './answer-log.ts';
 import { ALIVE_KEY, answerPartitionOf, CLAIM_KEY, encodeClaim } from './claims.ts';
 import type { IdempotencyTotals } from './idempotency-totals.ts';
-import { type Lane, recordOf } from './lane.ts';
+import type { Lane } from './lane.ts';
+import { recordOf } from './leaving-slots.ts';
 import { holds, mayClaim } from './rules.ts';
 import type { SlotLog } from './slot-log.ts';
 import { SLOT_TOPIC } from './topics.ts';

@@ -78,7 +78,7 @@ export function firstRefusal(
 }
 
 /** The entry of one refused record. */
-export function resultOf({ reason, message }: RecordRefusal): ProduceResult {
+export function resultOf({ reason, message }: RecordRefusal): { errorCode: number; message: string } {
   return { errorCode: RESPONSES[reason].entryCode, message };
 }
 
