@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RuntimeCommands, resolveKafkaRuntime } from './kafka-runtime.ts';
+import { KAFKA_VERSION } from './kafka-broker.ts';
+import { type RuntimeCommands, resolveKafkaRuntime, resolveMirrorRuntime } from './kafka-runtime.ts';
 import { Reaper } from './process.ts';
 
 let directory: string;
@@ -81,6 +82,31 @@ for argument in "$@"; do case $argument in -DoutputDirectory=*) touch "\${argume
     'fetching Apache Kafka with Maven: 1 files, kafka_2.13.jar (6.1 MB at 3 MB/s)',
   ]);
   expect(await resolve({ java: java('21') }, cache)).toEqual(runtime);
+});
+
+test('MirrorMaker has jars of its own, and none in Docker', async () => {
+  const maven = program(
+    'mvn-mirror',
+    `[ "$1" = --version ] && exit 0
+for argument in "$@"; do case $argument in -DoutputDirectory=*) touch "\${argument#*=}/connect-mirror.jar";; esac; done`,
+  );
+  const lines: string[] = [];
+  const options = { onProgress: (text: string) => lines.push(text), reaper, cacheDirectory: join(directory, 'mirror') };
+  const runtime = await resolveMirrorRuntime({ ...options, commands: { ...none, java: java('21'), maven } });
+  expect(runtime.classPath).toMatch(/\/mirror-[0-9a-f]{12}\/connect-mirror\.jar$/);
+  expect(lines).toEqual(['fetching MirrorMaker with Maven (about 35 MB, once)']);
+
+  const docker = program('docker-alone', 'exit 0');
+  await expect(resolveMirrorRuntime({ ...options, commands: { ...none, docker } })).rejects.toMatchObject({
+    code: 'noKafkaRuntime',
+    message: expect.stringMatching(/this machine has no Java: .*or run the lab with one cluster\.$/),
+  });
+});
+
+test.each([['pom.xml'], ['mirror/pom.xml']])("%s names the lab's release of Kafka", (pom) => {
+  const text = readFileSync(new URL(`../../kafka/${pom}`, import.meta.url), 'utf8');
+  const [, version] = /<groupId>org\.apache\.kafka<\/groupId>.*?<version>(.*?)<\/version>/s.exec(text) ?? [];
+  expect(version).toBe(KAFKA_VERSION);
 });
 
 test('a failed download shows the output of Maven and leaves no files', async () => {

@@ -1,4 +1,4 @@
-/** Finds a runtime for Apache Kafka on this machine: Java with the jars that Maven resolves, or Docker. */
+/** Finds a runtime for Apache Kafka and MirrorMaker on this machine: Java with the jars that Maven resolves, or Docker. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -54,36 +54,64 @@ export interface RuntimeOptions {
   release?: OtherRelease | undefined;
 }
 
+/** A program of the Kafka project, as Maven resolves it. */
+interface JavaProgram {
+  name: string;
+  /** Begins the name of the directory of its jars. */
+  directoryPrefix: string;
+  pomFile: string;
+  loggingOption: string;
+  downloadMegabytes: number;
+}
+
 /**
  * Resolves Apache Kafka, downloading its jars once to the user's cache.
  * Errors: `noKafkaRuntime` with what to install, `downloadFailed` with Maven's last lines.
  */
 export async function resolveKafkaRuntime(options: RuntimeOptions): Promise<KafkaRuntime> {
-  const { java, maven, docker } = options.commands ?? RUNTIME_COMMANDS;
-  const { pomFile, loggingOption } = releaseFiles(options.release);
-  const jarDirectory = join(options.cacheDirectory ?? cacheDirectory(), `kafka-${digest(readFileSync(pomFile))}`);
-  const javaDescription = describeJava(java);
-  const javaVersion = versionIn(javaDescription);
-  if (javaVersion !== undefined && javaVersion >= MIN_JAVA_VERSION) {
-    const runtime = (): KafkaRuntime => ({
-      kind: 'java',
-      command: java,
-      loggingOption,
-      classPath: jarsIn(jarDirectory).join(delimiter),
-      classDataFile: classDataFile(jarDirectory, javaDescription),
-    });
-    if (existsSync(jarDirectory)) return runtime();
-    if (canRun(maven, ['--version'])) {
-      await downloadJars(maven, { pomFile, jarDirectory }, options);
-      return runtime();
-    }
-  }
+  const { docker } = options.commands ?? RUNTIME_COMMANDS;
+  const found = await resolveJava(kafkaProgram(options.release), options);
+  if (typeof found === 'object') return found;
   if (options.release === undefined && canRun(docker, ['info'])) return { kind: 'docker', command: docker };
-  throw new LabError('noKafkaRuntime', whatToInstall(javaVersion));
+  throw new LabError(
+    'noKafkaRuntime',
+    whatToInstall(found, 'or start Docker, or name a running Kafka with --bootstrap HOST:PORT'),
+  );
 }
 
-function whatToInstall(javaVersion: number | undefined): string {
-  const otherwise = 'or start Docker, or name a running Kafka with --bootstrap HOST:PORT';
+/** Resolves MirrorMaker as {@link resolveKafkaRuntime} does Kafka, of the same release; never with Docker. */
+export async function resolveMirrorRuntime(options: Omit<RuntimeOptions, 'release'>): Promise<JavaRuntime> {
+  const found = await resolveJava(MIRROR_MAKER, options);
+  if (typeof found === 'object') return found;
+  throw new LabError('noKafkaRuntime', whatToInstall(found, 'or run the lab with one cluster'));
+}
+
+/** Or the version of a Java that is too old or has no Maven, or undefined without a Java. */
+async function resolveJava(program: JavaProgram, options: RuntimeOptions): Promise<JavaRuntime | number | undefined> {
+  const { java, maven } = options.commands ?? RUNTIME_COMMANDS;
+  const { pomFile, loggingOption, directoryPrefix } = program;
+  // A changed pom needs other jars: their directory is named after its content.
+  const jarDirectory = join(
+    options.cacheDirectory ?? cacheDirectory(),
+    `${directoryPrefix}-${digest(readFileSync(pomFile))}`,
+  );
+  const javaDescription = describeJava(java);
+  const javaVersion = versionIn(javaDescription);
+  if (javaVersion === undefined || javaVersion < MIN_JAVA_VERSION) return javaVersion;
+  if (!existsSync(jarDirectory)) {
+    if (!canRun(maven, ['--version'])) return javaVersion;
+    await downloadJars(maven, { program, jarDirectory }, options);
+  }
+  return {
+    kind: 'java',
+    command: java,
+    loggingOption,
+    classPath: jarsIn(jarDirectory).join(delimiter),
+    classDataFile: classDataFile(jarDirectory, javaDescription),
+  };
+}
+
+function whatToInstall(javaVersion: number | undefined, otherwise: string): string {
   if (javaVersion === undefined) {
     return `Apache Kafka needs Java ${MIN_JAVA_VERSION} and Maven, and this machine has no Java: install both (Debian: apt-get install openjdk-17-jre-headless maven), ${otherwise}.`;
   }
@@ -101,15 +129,24 @@ export function javaArguments({ classPath, classDataFile }: JavaRuntime): string
   return [...sharing, '-cp', classPath];
 }
 
-/** A changed pom needs other jars: their directory is named after its content. */
-function releaseFiles(release: OtherRelease | undefined): { pomFile: string; loggingOption: string } {
-  const file = (name: string): string => fileURLToPath(new URL(`../../kafka/${name}`, import.meta.url));
-  if (release === undefined) {
-    return { pomFile: file('pom.xml'), loggingOption: `-Dlog4j2.configurationFile=${file('log4j2.properties')}` };
-  }
+const fileOf = (name: string): string => fileURLToPath(new URL(`../../kafka/${name}`, import.meta.url));
+const LOG4J2 = `-Dlog4j2.configurationFile=${fileOf('log4j2.properties')}`;
+
+const MIRROR_MAKER: JavaProgram = {
+  name: 'MirrorMaker',
+  directoryPrefix: 'mirror',
+  pomFile: fileOf('mirror/pom.xml'),
+  loggingOption: LOG4J2,
+  downloadMegabytes: 35,
+};
+
+function kafkaProgram(release: OtherRelease | undefined): JavaProgram {
+  const common = { name: 'Apache Kafka', directoryPrefix: 'kafka', downloadMegabytes: 45 };
+  if (release === undefined) return { ...common, pomFile: fileOf('pom.xml'), loggingOption: LOG4J2 };
   return {
-    pomFile: file(`${release}/pom.xml`),
-    loggingOption: `-Dlog4j.configuration=file:${file(`${release}/log4j.properties`)}`,
+    ...common,
+    pomFile: fileOf(`${release}/pom.xml`),
+    loggingOption: `-Dlog4j.configuration=file:${fileOf(`${release}/log4j.properties`)}`,
   };
 }
 
@@ -147,14 +184,15 @@ function canRun(command: string, args: string[]): boolean {
 
 async function downloadJars(
   maven: string,
-  { pomFile, jarDirectory }: { pomFile: string; jarDirectory: string },
+  { program, jarDirectory }: { program: JavaProgram; jarDirectory: string },
   options: RuntimeOptions,
 ): Promise<void> {
+  const { name, pomFile, downloadMegabytes } = program;
   const { onProgress, reaper, signal } = options;
   signal?.throwIfAborted();
   const partDirectory = `${jarDirectory}.part-${process.pid}`;
   mkdirSync(partDirectory, { recursive: true });
-  onProgress('fetching Apache Kafka with Maven (about 45 MB, once)', false);
+  onProgress(`fetching ${name} with Maven (about ${downloadMegabytes} MB, once)`, false);
   const child = spawn(
     maven,
     ['-B', '-f', pomFile, COPY_DEPENDENCIES, `-DoutputDirectory=${partDirectory}`, '-DincludeScope=runtime'],
@@ -173,7 +211,7 @@ async function downloadJars(
     const file = /Downloaded from .*\/([^/ ]+\.jar) \(([^)]*)\)/.exec(line);
     if (file === null) return;
     downloadedCount += 1;
-    onProgress(`fetching Apache Kafka with Maven: ${downloadedCount} files, ${file[1]} (${file[2]})`, true);
+    onProgress(`fetching ${name} with Maven: ${downloadedCount} files, ${file[1]} (${file[2]})`, true);
   };
   createInterface({ input: child.stdout }).on('line', onLine);
   createInterface({ input: child.stderr }).on('line', onLine);
@@ -185,7 +223,7 @@ async function downloadJars(
     if (!existsSync(jarDirectory)) renameSync(partDirectory, jarDirectory);
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new LabError('downloadFailed', `Maven could not fetch Apache Kafka:\n${tail.join('\n')}`, { cause });
+    throw new LabError('downloadFailed', `Maven could not fetch ${name}:\n${tail.join('\n')}`, { cause });
   } finally {
     signal?.removeEventListener('abort', onAbort);
     if (pid !== undefined) reaper.forget(pid);

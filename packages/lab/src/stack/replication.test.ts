@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Admin, Kafka } from 'kafkajs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../../test/harness/own-kafka.ts';
+import { until } from '../../../../test/harness/until.ts';
+import { independentClient } from './kafka-client.ts';
+import { resolveMirrorRuntime } from './kafka-runtime.ts';
+import type { NamedCluster } from './mirror-maker.ts';
+import { findFreePorts } from './ports.ts';
+import { type ProcessEvent, Reaper } from './process.ts';
+import { Replication } from './replication.ts';
+
+/** A cluster with a topic of one partition, and an independent client. */
+class Cluster implements NamedCluster {
+  readonly name: string;
+  readonly kafka: OwnKafka;
+  readonly admin: Admin;
+  readonly #client: Kafka;
+
+  constructor(name: string, kafka: OwnKafka) {
+    this.name = name;
+    this.kafka = kafka;
+    this.#client = independentClient(this.bootstrap);
+    this.admin = this.#client.admin();
+  }
+
+  get bootstrap(): string {
+    return this.kafka.cluster.bootstrap;
+  }
+
+  async produce(topic: string, values: readonly string[]): Promise<void> {
+    const producer = this.#client.producer({ idempotent: true });
+    await producer.connect();
+    await producer.send({ topic, messages: values.map((value) => ({ value })) });
+    await producer.disconnect();
+  }
+
+  async values(topic: string): Promise<string[]> {
+    const [bounds] = await this.admin.fetchTopicOffsets(topic);
+    const consumer = this.#client.consumer({ groupId: `reader-${Math.random()}` });
+    const values: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      eachMessage: async ({ message }) => {
+        values.push(message.value?.toString() ?? '');
+        if (Number(message.offset) + 1 >= Number(bounds?.high)) resolve();
+      },
+    });
+    await promise;
+    await consumer.disconnect();
+    return values;
+  }
+
+  async end(topic: string): Promise<number> {
+    const topics = await this.admin.listTopics();
+    if (!topics.includes(topic)) return 0;
+    const [bounds] = await this.admin.fetchTopicOffsets(topic);
+    return Number(bounds?.high);
+  }
+}
+
+const numbered = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+let directory: string;
+let reaper: Reaper;
+let east: Cluster;
+let west: Cluster;
+let replication: Replication;
+const events: ProcessEvent[] = [];
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-replication-'));
+  reaper = new Reaper();
+  const ports = await findFreePorts(4);
+  const start = (index: number): Promise<OwnKafka> =>
+    startOwnKafka({ brokerCount: 1, ports: ports.slice(index, index + 2), properties: QUICK_RESTART });
+  const [eastKafka, westKafka] = await Promise.all([start(0), start(2)]);
+  east = new Cluster('east', eastKafka);
+  west = new Cluster('west', westKafka);
+  await Promise.all([east.admin.connect(), west.admin.connect()]);
+  const runtime = await resolveMirrorRuntime({ onProgress: () => {}, reaper });
+  replication = new Replication({ directory, runtime, reaper, onEvent: (event) => events.push(event) });
+});
+afterAll(async () => {
+  await replication?.stop();
+  await Promise.all([east, west].map((cluster) => cluster?.admin.disconnect()));
+  await Promise.all([east, west].map((cluster) => cluster?.kafka.close()));
+  await reaper.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function untilCopied(topic: string, { from, to }: { from: Cluster; to: Cluster }, difference = 0): Promise<void> {
+  const end = await from.end(topic);
+  await until(`${to.name} has ${topic} up to ${end}`, async () => (await to.end(topic)) >= end + difference);
+}
+
+test('a cluster that dies while it is filled from another continues later, and each record comes once', async () => {
+  await east.admin.createTopics({ topics: [{ topic: 'orders', numPartitions: 1 }] });
+  await east.produce('orders', numbered('a', 100));
+  await replication.start({ source: east, target: west });
+  await untilCopied('orders', { from: east, to: west });
+
+  await west.kafka.cluster.killBroker(1);
+  await east.produce('orders', numbered('b', 100));
+  await west.kafka.cluster.restartBroker(1);
+  await untilCopied('orders', { from: east, to: west });
+
+  expect(await west.values('orders')).toEqual([...numbered('a', 100), ...numbered('b', 100)]);
+  expect(events.filter(({ type }) => type === 'started')).toHaveLength(1);
+});
+
+test('a turn copies what was written since the promotion, and nothing that was copied before', async () => {
+  // East dies with records that west does not have.
+  await replication.stop();
+  const before = await west.values('orders');
+  await east.produce('orders', numbered('tail', 5));
+  // West is promoted, and written to before MirrorMaker is turned.
+  await west.produce('orders', numbered('d', 10));
+  await west.admin.createTopics({ topics: [{ topic: 'new', numPartitions: 1 }] });
+  await west.produce('new', numbered('n', 10));
+  await replication.turn({ source: west, target: east });
+  await west.produce('orders', numbered('e', 10));
+  await untilCopied('orders', { from: west, to: east }, 5);
+  await untilCopied('new', { from: west, to: east });
+  expect(await east.values('orders')).toEqual([
+    ...before,
+    ...numbered('tail', 5),
+    ...numbered('d', 10),
+    ...numbered('e', 10),
+  ]);
+  expect(await east.values('new')).toEqual(numbered('n', 10));
+
+  // Back again: MirrorMaker has positions of its first time in this direction.
+  await replication.turn({ source: east, target: west });
+  await east.produce('orders', numbered('f', 10));
+  await untilCopied('orders', { from: east, to: west }, -5);
+  await east.produce('new', ['last']);
+  await untilCopied('new', { from: east, to: west });
+  expect(await west.values('orders')).toEqual([
+    ...before,
+    ...numbered('d', 10),
+    ...numbered('e', 10),
+    ...numbered('f', 10),
+  ]);
+  expect(await west.values('new')).toEqual([...numbered('n', 10), 'last']);
+  expect(replication.direction).toEqual({ source: east, target: west });
+});
