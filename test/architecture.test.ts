@@ -42,6 +42,7 @@ const PLACES: Record<string, string[]> = {
   'packages/gateway/src/metrics.ts': ['packages/gateway/src/metrics', 'packages/metrics', 'packages/telemetry'],
   'packages/gateway/src/metrics': [
     'packages/gateway/src/authentication',
+    'packages/gateway/src/clusters',
     'packages/gateway/src/consumers',
     'packages/gateway/src/discovery',
     'packages/gateway/src/exchange',
@@ -63,7 +64,14 @@ const PLACES: Record<string, string[]> = {
     'packages/http',
     'packages/protocol',
   ],
+  'packages/gateway/src/clusters': [
+    'packages/gateway/src/config/clusters.ts',
+    'packages/gateway/src/events.ts',
+    'packages/gateway/src/upstream',
+    'packages/protocol',
+  ],
   'packages/gateway/src/exchange': [
+    'packages/gateway/src/clusters',
     'packages/gateway/src/consumers',
     'packages/gateway/src/ownership',
     'packages/gateway/src/regions',
@@ -132,6 +140,7 @@ const PLACES: Record<string, string[]> = {
     'packages/protocol',
   ],
   'packages/gateway/src/regions': [
+    'packages/gateway/src/clusters',
     'packages/gateway/src/discovery',
     'packages/gateway/src/upstream',
     'packages/gateway/src/config',

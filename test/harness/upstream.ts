@@ -25,10 +25,14 @@ export interface Upstream {
   readyStatus: number;
   /** Headers about Kafka in responses to probes. */
   kafkaHeaders: Record<string, string>;
+  /** Headers about Kafka clusters in responses to probes. */
+  clusterHeaders: Record<string, string>;
   /** The bridge that it claims to be, as `region/bridge`. */
   bridge: string | undefined;
   /** Does not respond to probes. */
   isFrozen: boolean;
+  /** Responds to probes again, also to those that wait. */
+  thaw(): void;
   handle: UpstreamHandler;
   /** The number of open connections. */
   connectionCount(): Promise<number>;
@@ -50,13 +54,17 @@ export async function startUpstream(
   tls?: ServerOptions,
   { host = '127.0.0.1', port: chosenPort = 0 }: UpstreamPlace = {},
 ): Promise<Upstream> {
+  const frozen: (() => void)[] = [];
   const listener: RequestListener = (request, response) => {
     if (request.url === '/ready') {
-      if (upstream.isFrozen) return;
-      const { bridge, readyStatus, kafkaHeaders } = upstream;
-      const own = bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge };
-      // Probes share connections with requests: without this, whether a request is the first of its connection were chance.
-      response.writeHead(readyStatus, { connection: 'close', ...own, ...kafkaHeaders }).end();
+      const answer = (): void => {
+        const { bridge, readyStatus, kafkaHeaders, clusterHeaders } = upstream;
+        const own = bridge === undefined ? {} : { [BRIDGE_HEADER]: bridge };
+        // Probes share connections with requests: without this, whether a request is the first of its connection were chance.
+        response.writeHead(readyStatus, { connection: 'close', ...own, ...kafkaHeaders, ...clusterHeaders }).end();
+      };
+      if (upstream.isFrozen) frozen.push(answer);
+      else answer();
       return;
     }
     const chunks: Buffer[] = [];
@@ -84,8 +92,13 @@ export async function startUpstream(
     requests: [],
     readyStatus: 200,
     kafkaHeaders: {},
+    clusterHeaders: {},
     bridge: undefined,
     isFrozen: false,
+    thaw() {
+      upstream.isFrozen = false;
+      for (const answer of frozen.splice(0)) answer();
+    },
     handle,
     connectionCount: () =>
       new Promise((resolve, reject) => {

@@ -5,7 +5,10 @@ import { HeldBytes } from '@causeway/http/held-bytes.ts';
 import { formatHop } from '@causeway/protocol/routing.ts';
 import { readVersion } from '@causeway/protocol/version.ts';
 import { Admin } from './admin/admin.ts';
+import { reasonOf } from './admin/admin-client.ts';
 import { AuthenticationStats } from './authentication/authenticator.ts';
+import { Clusters } from './clusters/clusters.ts';
+import { Promoter } from './clusters/promoter.ts';
 import { listenersOf } from './config/listeners.ts';
 import { findConfigProblems } from './config/load.ts';
 import { GatewayConfig } from './config/schema.ts';
@@ -25,7 +28,7 @@ import { Metrics } from './metrics.ts';
 import { ReturnPace } from './ownership/moves.ts';
 import { SlotHomes } from './ownership/slot-homes.ts';
 import { Registry } from './regions/registry.ts';
-import { canServe } from './regions/select.ts';
+import { isReady } from './regions/select.ts';
 import type { Target } from './regions/target.ts';
 import { RunningConfig } from './running-config.ts';
 import { RequestStats } from './stats.ts';
@@ -55,6 +58,8 @@ export class Gateway {
   readonly events = new EventLog();
   readonly #discovery: Discovery;
   readonly #registry: Registry;
+  readonly #clusters: Clusters;
+  readonly #promoter: Promoter;
   readonly #hosts: HostAddresses;
   readonly #affinity: Affinity;
   readonly #deliveries: Deliveries;
@@ -104,8 +109,10 @@ export class Gateway {
       now,
     });
     this.#hosts = hosts;
+    const clusters = new Clusters(this.events);
     const registry = new Registry(config, {
       events: this.events,
+      clusters,
       discovery,
       createTransport: transportFactory({
         secureContext: () => credentials.secureContext,
@@ -121,6 +128,21 @@ export class Gateway {
     const slotHomes = new SlotHomes(now);
     const budget = new RetryBudget(now);
     this.#registry = registry;
+    this.#clusters = clusters;
+    this.#promoter = new Promoter({
+      clusters,
+      regions: () =>
+        registry.snapshot.regions.map((region) => ({
+          name: region.name,
+          standsBy: region.standsBy,
+          isUsable: region.usableWeight > 0,
+          targets: region.targets,
+        })),
+      sender: () => running.identity,
+      events: this.events,
+      explain: reasonOf,
+      now,
+    });
     this.#affinity = affinity;
     this.#adoptions = new AdoptionEvents(this.events);
     const authentications = new AuthenticationStats();
@@ -142,6 +164,7 @@ export class Gateway {
       affinity,
       slotHomes,
       deliveries,
+      clusterWaits: clusters.waits,
       returnPace: new ReturnPace(),
       budget,
       stats,
@@ -197,6 +220,7 @@ export class Gateway {
     );
     this.#metrics = new Metrics({
       registry,
+      clusters,
       discovery,
       hosts,
       stats,
@@ -250,6 +274,7 @@ export class Gateway {
   /** `url` is the first of `urls`. Errors: for a port that cannot be used, with its key; then the gateway is closed. */
   async start(): Promise<{ url: string; urls: string[]; adminUrl: string }> {
     this.#registry.start();
+    this.#promoter.start();
     this.#credentials.start();
     this.#frontDoor.start();
     try {
@@ -280,10 +305,26 @@ export class Gateway {
     const changes = this.#config.apply(config);
     this.#affinity.maxConsumers = config.affinity.maxConsumers;
     this.#credentials.configure(this.#config.values.upstream.tls);
+    const { clusters: before } = this.#registry.config;
     this.#registry.apply(this.#config.values);
+    this.#promoteConfigured(before);
     this.#hosts.refreshSoon();
     this.#frontDoor.configure(this.#config.values);
     this.events.emit({ type: 'reload', file: this.#config.file, changes });
+  }
+
+  /** A change of `clusters.active` promotes that cluster, as an operator would. */
+  #promoteConfigured(before: GatewayConfig['clusters']): void {
+    const cluster = this.#config.values.clusters?.active;
+    const { promotion } = this.#clusters;
+    if (before === undefined || cluster === undefined || cluster === before.active) return;
+    // Without a known promotion the YAML says who is active.
+    if (promotion === undefined || promotion.number === 0 || promotion.cluster === cluster) return;
+    const reason = `clusters.active in ${this.#config.file} is ${cluster} now`;
+    const by = `gateway ${this.#config.identity.entry}`;
+    void this.#promoter.promote({ cluster, by, reason, mayLose: this.#promoter.isActiveDown }).then((result) => {
+      if (result.kind === 'refused') this.events.emit({ type: 'promotionFailed', cluster, reason: result.message });
+    });
   }
 
   /** Reports a changed file that cannot be used; everything stays as it is. */
@@ -340,6 +381,7 @@ export class Gateway {
     await this.#admin.close();
     this.#metrics.close();
     this.#discovery.close();
+    this.#promoter.close();
     await this.#registry.close();
     this.#credentials.close();
     this.#frontDoor.close();
@@ -350,7 +392,7 @@ export class Gateway {
     const { name, region } = this.#config.values.gateway;
     const self = formatHop({ name, region });
     if (this.#isClosing) return `${self} is shutting down.`;
-    if (canServe(this.#registry.snapshot, false)) return undefined;
+    if (isReady(this.#registry.snapshot, false)) return undefined;
     const names = this.#discovery.names.filter(({ isKnown }) => !isKnown).map(({ query }) => query.name);
     const waiting = names.length === 0 ? '' : ` It has no addresses of ${names.join(', ')} yet.`;
     return `${self} has no available target in any region.${waiting}`;

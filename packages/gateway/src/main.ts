@@ -100,6 +100,8 @@ async function run(configFile: string, config: GatewayConfig): Promise<void> {
       type === 'health' ||
       type === 'breaker' ||
       type === 'panic' ||
+      type === 'promotion' ||
+      type === 'promotionFailed' ||
       type === 'telemetry' ||
       type === 'impostor' ||
       type === 'rulesNotEnforced' ||

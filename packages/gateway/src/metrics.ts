@@ -14,6 +14,7 @@ import {
   CLIENT_CREDENTIAL_METRICS,
   type ClientCredentialSources,
 } from './metrics/client-credentials.ts';
+import { addClusterMetrics, CLUSTER_METRICS, type ClusterSources } from './metrics/clusters.ts';
 import { addConfigMetrics, CONFIG_METRICS, type ConfigSources } from './metrics/config.ts';
 import { addCredentialMetrics, CREDENTIAL_METRICS, type CredentialSources } from './metrics/credentials.ts';
 import { addDiscoveryMetrics, DISCOVERY_METRICS, type DiscoverySources } from './metrics/discovery.ts';
@@ -24,6 +25,7 @@ import { addRequestMetrics, REQUEST_METRICS, type RequestSources } from './metri
 
 export type MetricsSources = RequestSources &
   RegionSources &
+  ClusterSources &
   DiscoverySources &
   HostSources &
   ConfigSources &
@@ -43,6 +45,7 @@ const CERTIFICATE_METRICS = certificateMetrics('causeway');
 export const GATEWAY_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(REGION_METRICS),
+  ...Object.values(CLUSTER_METRICS),
   ...Object.values(DISCOVERY_METRICS),
   ...Object.values(HOST_METRICS),
   ...Object.values(AUTHENTICATION_METRICS),
@@ -61,6 +64,7 @@ export class Metrics {
   constructor(sources: MetricsSources) {
     addRequestMetrics(this.#exposition, sources);
     addRegionMetrics(this.#exposition, sources);
+    addClusterMetrics(this.#exposition, sources);
     addDiscoveryMetrics(this.#exposition, sources);
     addHostMetrics(this.#exposition, sources);
     addAuthenticationMetrics(this.#exposition, sources);

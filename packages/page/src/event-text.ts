@@ -39,6 +39,20 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: event.isDrained ? `${event.region} is drained` : `${event.region} takes new work again`,
         detail: 'by an operator, until the next reload',
       };
+    case 'promotion':
+      return {
+        mark: 'degraded',
+        topic: 'traffic',
+        title: `Kafka cluster ${event.cluster} is active`,
+        detail: `in place of ${event.from}, promotion ${event.promotion}: ${event.reason}`,
+      };
+    case 'promotionFailed':
+      return {
+        mark: 'down',
+        topic: 'traffic',
+        title: `Kafka cluster ${event.cluster} cannot be promoted`,
+        detail: event.reason,
+      };
     case 'weight':
       return {
         mark: 'unknown',

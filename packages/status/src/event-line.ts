@@ -19,6 +19,10 @@ function describe(event: RecordedEvent): string {
       return `${event.isPanic ? 'panic' : 'panic is over'}: ${event.reason}`;
     case 'drain':
       return `${event.region} ${event.isDrained ? 'drained' : 'undrained'}`;
+    case 'promotion':
+      return `Kafka cluster ${event.from} → ${event.cluster}, promotion ${event.promotion}: ${event.reason}`;
+    case 'promotionFailed':
+      return `Kafka cluster ${event.cluster} cannot be promoted: ${event.reason}`;
     case 'weight':
       return `${event.region} weight ${event.from} → ${event.to}`;
     case 'adoption': {

@@ -11,6 +11,7 @@ import { isServer } from '../discovery/resolv-conf.ts';
 import { checkAccess } from './access.ts';
 import { checkAdmin, DEFAULT_ADMIN_PORT, withAdminTokens } from './admin.ts';
 import { checkAuth } from './auth.ts';
+import { checkClusters } from './clusters.ts';
 import { checkListeners, type Finding, knowsClients, listenersOf } from './listeners.ts';
 import { checkQuotas } from './quotas.ts';
 import { GatewayConfig } from './schema.ts';
@@ -75,6 +76,7 @@ function checkGatewayConfig(config: GatewayConfig, given: unknown): Finding[] {
   return [
     ...checkTargets(config.regions),
     ...checkOwnRegion(config),
+    ...checkClusters(config),
     ...checkDiscovery(config),
     ...checkLimits(config),
     ...checkRetry(config),

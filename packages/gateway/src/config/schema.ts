@@ -9,6 +9,7 @@ import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.t
 import { AccessSection } from './access.ts';
 import { AdminSection } from './admin.ts';
 import { AuthSection } from './auth.ts';
+import { ClustersSection } from './clusters.ts';
 import { ListenerList, ListenSection } from './listeners.ts';
 import { QuotasSection } from './quotas.ts';
 
@@ -127,6 +128,7 @@ export const GatewayConfig = Entry(
     access: Type.Optional(AccessSection),
     quotas: QuotasSection,
     regions: Type.Array(RegionConfig, { description: 'The regions, in any order.', minItems: 1 }),
+    clusters: Type.Optional(ClustersSection),
     healthCheck: Section(
       {
         path: Type.String({

@@ -4,7 +4,7 @@ import type { ParsedUrl } from '@causeway/protocol/paths.ts';
 import type { Trial } from '../regions/breaker.ts';
 import type { Target } from '../regions/target.ts';
 import type { RequestStats } from '../stats.ts';
-import { isIdleClose, type Outcome } from './outcome.ts';
+import { isIdleClose, isRefusalOfCluster, type Outcome } from './outcome.ts';
 import { SERVER_ERROR, verdictOn } from './verdict.ts';
 
 export interface TargetAttempt {
@@ -37,7 +37,7 @@ export function applyVerdict(
   traffic.requestCount += 1;
   if (outcome.kind === 'answered') {
     doubts.clear();
-    if (outcome.status >= SERVER_ERROR) traffic.errorCount += 1;
+    if (outcome.status >= SERVER_ERROR && outcome.fault !== 'cluster') traffic.errorCount += 1;
   } else if (outcome.kind !== 'clientGone' && !isIdleClose(outcome)) {
     traffic.errorCount += 1;
   }
@@ -56,7 +56,7 @@ export function applyVerdict(
       break;
     case 'nothing':
       breaker.abandoned(trial);
-      if (outcome.kind === 'brokenBeforeHeaders') regions.probeSoon(target);
+      if (outcome.kind === 'brokenBeforeHeaders' || isRefusalOfCluster(outcome)) regions.probeSoon(target);
       break;
   }
 }

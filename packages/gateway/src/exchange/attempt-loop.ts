@@ -4,11 +4,16 @@
  * A generator, not an async function: a request that leaves a target takes its place at the next one before the next request
  * in flight decides whether it can leave, too. And a request costs no promise.
  */
+import { PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
+import { isClusterOperation } from '@causeway/protocol/operations/table.ts';
 import { pollTimeoutMs } from '@causeway/protocol/parameters.ts';
 import { MAX_RESPONSE_BYTES_HEADER, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
+import type { ClusterWait } from '../clusters/cluster-waits.ts';
 import type { GatewayError } from '../errors.ts';
+import { textOf } from '../ownership/owners.ts';
 import { isKafkaUndecided, kafkaAnswersAt } from '../regions/kafka-outage.ts';
-import { isHeldUpByLimit, type SelectionRequest, selectTarget } from '../regions/select.ts';
+import { isHeldUpByLimit, ownRegionOnly, type SelectionRequest, selectTarget } from '../regions/select.ts';
+import type { Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { StreamedBody } from './body.ts';
@@ -19,8 +24,8 @@ import type { ExchangeContext } from './context.ts';
 import { isEnforced } from './enforcement.ts';
 import { requestHeaders } from './headers.ts';
 import { hasCrossedRegions } from './loops.ts';
-import { type DecidedOutcome, isFaultOfKafka, isFinal, isSurelyNotExecuted } from './outcome.ts';
-import { attemptFailure, type FailureCode, requestFailure } from './own-errors.ts';
+import { type DecidedOutcome, isFaultOfKafka, isFinal, isRefusalOfCluster, isSurelyNotExecuted } from './outcome.ts';
+import { attemptFailure, type FailureCode, requestFailure, tooManyWait } from './own-errors.ts';
 import type { OwnedRequest } from './owned-request.ts';
 import type { RequestWatch } from './request-watch.ts';
 import { type Decision, decide, mayMove, type RetryInput } from './retry.ts';
@@ -35,8 +40,8 @@ export interface AttemptLoopOptions {
   readonly owner: AttemptOwner & { readonly isResponseStarted: boolean };
 }
 
-/** What the loop waits for: the end of an attempt, or a moment before it decides again. */
-export type Step = Attempt | typeof PAUSE;
+/** What the loop waits for: the end of an attempt, a moment before it decides again, or a Kafka cluster. */
+export type Step = Attempt | typeof PAUSE | ClusterWait;
 export const PAUSE = 'pause';
 
 /** How the loop ends: what the client gets. */
@@ -52,6 +57,12 @@ interface Hop {
   readonly target: Target | undefined;
   readonly isFresh: boolean;
 }
+
+/** Then a request fails that targets of the active cluster keep failing, though probes succeed: as one without clusters. */
+const MAX_WAITS_AFTER_FAILURE = 4;
+/** A cluster that refuses the same request again and again, though it reports that it serves, gets it less and less often. */
+const REFUSAL_GAP_MS = 100;
+const MAX_REFUSAL_GAP_MS = 1_000;
 
 const NO_FAILURES: readonly string[] = [];
 const NO_TARGETS: Target[] = [];
@@ -77,6 +88,8 @@ export class AttemptLoop implements SelectionRequest {
   readonly isKeyed: boolean = false;
   readonly ownedHash: number | undefined;
   readonly localOnly: boolean;
+  /** Asks the bridges of this gateway's own region about their Kafka cluster. */
+  readonly #isAboutCluster: boolean;
   readonly random: () => number;
   helps: ((target: Target) => boolean) | undefined;
   /** A target that was lost may have executed it. */
@@ -89,6 +102,16 @@ export class AttemptLoop implements SelectionRequest {
   #resentTo: Target[] = NO_TARGETS;
   /** When the last attempt without a final response ended. */
   #unansweredSinceMs = 0;
+  /** The place of the value of `causeway-promotion` in the headers; 0: they have none, or the one of the gateway before this one. */
+  #promotionIndex = 0;
+  /** Attempts since the last wait that a Kafka cluster refused. */
+  #refusedByCluster = 0;
+  /** Waits for a Kafka cluster after attempts failed there, and after it refused. */
+  #waitsAfterFailure = 0;
+  #waitsAfterRefusal = 0;
+  #hasWaited = false;
+  /** When the last attempt before a wait ended. */
+  #failedAtMs: number | undefined;
 
   /** `nowMs`: when the first attempt starts. */
   constructor(options: AttemptLoopOptions, nowMs: number) {
@@ -96,6 +119,7 @@ export class AttemptLoop implements SelectionRequest {
     this.steps = this.#run(nowMs);
     const { context, request, body } = options;
     const { url, path, settings } = request;
+    this.#isAboutCluster = isClusterOperation(url.internal);
     this.localOnly = request.trust === 'gateway' && hasCrossedRegions(request.message.headers, context.identity);
     this.random = context.random;
     const passage = { peer: request.peer, trust: request.trust, identity: context.identity };
@@ -106,6 +130,7 @@ export class AttemptLoop implements SelectionRequest {
     const { deadlineMs, pollMarginMs } = settings.request;
     this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
     if (this.#isPoll) this.#limitResponse();
+    this.#addPromotion();
     const { localOnly } = this;
     if (url.group !== undefined) {
       const heldBody = Buffer.isBuffer(body) ? body : undefined;
@@ -124,7 +149,7 @@ export class AttemptLoop implements SelectionRequest {
 
   /** Where requests for the same go as long as its owner can be reached. */
   get home(): Target | undefined {
-    return this.owned?.route.placeOfHome(this.#options.context.regions.snapshot, this.tried);
+    return this.owned?.route.placeOfHome(this.#snapshot, this.tried);
   }
 
   /** The bridge ends its response to a poll where the gateways on the way can still hold it. */
@@ -141,6 +166,15 @@ export class AttemptLoop implements SelectionRequest {
     const { now, stats } = this.#options.context;
     let hop = NEXT;
     for (let startMs = nowMs; ; startMs = now()) {
+      if (this.#mustWait) {
+        const wait = this.#clusterWait();
+        yield wait;
+        if (wait.isRefused) return { kind: 'fail', error: tooManyWait() };
+        if (now() >= this.#deadlineMs) return this.#failAfterWait();
+        this.#startOver();
+        hop = NEXT;
+        continue;
+      }
       const target = hop.target ?? this.#nextTarget();
       if (target === undefined) return this.#fail(this.#isHeldUpByLimit() ? 'overloaded' : 'noRegionAvailable');
       const attempt = this.#attemptAt(target, hop, startMs);
@@ -168,6 +202,12 @@ export class AttemptLoop implements SelectionRequest {
           this.#noteFailure(attempt, outcome);
           stats.retried(outcome.kind === 'answered' ? `status_${outcome.status}` : outcome.kind);
           hop = this.#hopAfter(target);
+          break;
+        case 'awaitCluster':
+          this.#noteFailure(attempt, outcome);
+          if (isRefusalOfCluster(outcome)) this.#waitsAfterRefusal += 1;
+          else this.#waitsAfterFailure += 1;
+          this.#failedAtMs = now();
           break;
         case 'resend':
           this.#resentTo = [...this.#resentTo, target];
@@ -202,9 +242,10 @@ export class AttemptLoop implements SelectionRequest {
   #attemptAt(target: Target, hop: Hop, nowMs: number): Attempt {
     const { context, request, body, owner, watch } = this.#options;
     const { method, settings, startMs } = request;
-    const isAgain = this.tried.length > 0;
+    const isAgain = this.tried.length > 0 || this.#hasWaited;
     const path = this.#isPoll && isAgain ? shortenPoll(request.path, nowMs - startMs) : request.path;
     if (hop.target === undefined) this.tried.push(target);
+    this.#updatePromotion();
     const routed = this.owned?.route.headersAt(target, this.#headers) ?? this.#headers;
     const marked = this.#suspicion?.mark(routed) ?? routed;
     const headers = watch?.attempting(target, marked) ?? marked;
@@ -225,6 +266,11 @@ export class AttemptLoop implements SelectionRequest {
   #note(attempt: Attempt, outcome: DecidedOutcome): void {
     if (isFinal(outcome)) return;
     if (outcome.kind === 'answered') this.#refusal = attempt;
+    if (outcome.kind === 'answered' && outcome.fault === 'cluster') {
+      if (isRefusalOfCluster(outcome)) this.#refusedByCluster += 1;
+      const { target, headers } = attempt;
+      this.#options.context.regions.heardOfPromotion(textOf(headers[PROMOTION_HEADER]), `region ${target.region}`);
+    }
     const nowMs = this.#options.context.now();
     this.#suspicion ??= new Suspicion(undefined);
     this.#suspicion.ended(attempt, outcome, { nowMs, settings: this.#options.request.settings });
@@ -244,7 +290,7 @@ export class AttemptLoop implements SelectionRequest {
 
   #retryInput({ target, headers }: Attempt, outcome: DecidedOutcome): RetryInput {
     const { context, request, owner } = this.#options;
-    const { regions, now, budget } = context;
+    const { now, budget } = context;
     const { url, method, settings } = request;
     const { owned } = this;
     this.helps = isFaultOfKafka(outcome) ? (other) => kafkaAnswersAt(target, other, now()) === 'answers' : undefined;
@@ -253,7 +299,7 @@ export class AttemptLoop implements SelectionRequest {
       method,
       isBodyKept: this.#isBodyKept,
       isResponseStarted: owner.isResponseStarted,
-      attemptCount: this.tried.length,
+      attemptCount: this.tried.length - this.#refusedByCluster,
       maxAttempts: settings.retry.maxAttempts,
       hasNextTarget: () => this.#nextTarget() !== undefined,
       isPastDeadline: () => now() >= this.#deadlineMs,
@@ -265,7 +311,8 @@ export class AttemptLoop implements SelectionRequest {
       ownLossCount: this.ownLossCount,
       wasResent: this.#resentTo.includes(target),
       isKafkaUndecided: () =>
-        isKafkaUndecided(regions.snapshot, target, { request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() }),
+        isKafkaUndecided(this.#snapshot, target, { request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() }),
+      mayAwaitCluster: () => this.#mayAwaitCluster(outcome),
       isHeldUpByLimit: () => this.#isHeldUpByLimit(),
       produce: settings.retry.produce,
       takeFromBudget: () => budget.take(settings.retry),
@@ -291,16 +338,79 @@ export class AttemptLoop implements SelectionRequest {
   #nextTarget(): Target | undefined {
     if (this.owned?.isHeldUp(this.tried) === true) return undefined;
     if (this.#witness?.isAvailable === true && this.helps?.(this.#witness) !== false) return this.#witness;
-    return selectTarget(this.#options.context.regions.snapshot, this, this.tried);
+    return selectTarget(this.#snapshot, this, this.tried);
+  }
+
+  get #snapshot(): Snapshot {
+    const { snapshot } = this.#options.context.regions;
+    return this.#isAboutCluster ? ownRegionOnly(snapshot) : snapshot;
+  }
+
+  /** The highest promotion that this gateway and those before it know; without the section `clusters` that of those before it. */
+  #addPromotion(): void {
+    const { context, request } = this.#options;
+    const received = request.gatewayHeader(PROMOTION_HEADER);
+    if (received !== undefined) context.regions.heardOfPromotion(received, 'another gateway');
+    const known = this.#snapshot.clusters?.promotion;
+    const value = known ?? received;
+    if (value === undefined) return;
+    this.#headers.push(PROMOTION_HEADER, value);
+    if (known !== undefined) this.#promotionIndex = this.#headers.length - 1;
+  }
+
+  #updatePromotion(): void {
+    const known = this.#promotionIndex === 0 ? undefined : this.#snapshot.clusters?.promotion;
+    if (known !== undefined) this.#headers[this.#promotionIndex] = known;
+  }
+
+  /** Whether the next attempt waits for a Kafka cluster. A gateway before this one decides for itself. */
+  get #mustWait(): boolean {
+    if (this.#failedAtMs !== undefined) return true;
+    return this.#snapshot.clusters?.awaited !== undefined && !this.#options.request.isFromGateway;
+  }
+
+  #mayAwaitCluster(outcome: DecidedOutcome): boolean {
+    const { clusters } = this.#snapshot;
+    if (clusters === undefined || this.#options.request.isFromGateway) return false;
+    if (outcome.kind === 'answered' && outcome.fault === 'cluster') return true;
+    if (outcome.kind === 'answered' && outcome.fault === 'request') return false;
+    return clusters.mayBePromoted && this.#waitsAfterFailure < MAX_WAITS_AFTER_FAILURE;
+  }
+
+  #clusterWait(): ClusterWait {
+    const { active = '' } = this.#snapshot.clusters ?? {};
+    const failedAtMs = this.#failedAtMs;
+    const gapMs = Math.min(MAX_REFUSAL_GAP_MS, Math.max(0, this.#waitsAfterRefusal - 1) * REFUSAL_GAP_MS);
+    const provenAfterMs = failedAtMs === undefined ? undefined : failedAtMs + gapMs;
+    return { active, provenAfterMs, deadlineMs: this.#deadlineMs, isRefused: false };
+  }
+
+  /** The targets that were tried may do better now. */
+  #startOver(): void {
+    this.#hasWaited = true;
+    this.#failedAtMs = undefined;
+    this.tried.length = 0;
+    this.#refusedByCluster = 0;
+    this.#witness = undefined;
+    this.helps = undefined;
+  }
+
+  /** No cluster served in time: the client gets what it would have got without the wait. */
+  #failAfterWait(): Ending {
+    if (this.#refusal !== undefined) return { kind: 'respond', attempt: this.#refusal };
+    return this.#fail(this.mayHaveBeenExecuted ? 'deadlineExceeded' : 'noRegionAvailable');
   }
 
   #isHeldUpByLimit(): boolean {
-    return isHeldUpByLimit(this.#options.context.regions.snapshot, this, this.tried);
+    return isHeldUpByLimit(this.#snapshot, this, this.tried);
   }
 
   #fail(code: FailureCode): Ending {
-    const { snapshot } = this.#options.context.regions;
-    const error = requestFailure(code, { failures: this.#failures, snapshot, localOnly: this.localOnly });
+    const error = requestFailure(code, {
+      failures: this.#failures,
+      snapshot: this.#snapshot,
+      localOnly: this.localOnly,
+    });
     return { kind: 'fail', error };
   }
 }

@@ -1,4 +1,5 @@
 /** Turns what happened to an attempt into its outcome. Pure. */
+import { FAULT_OF_CLUSTER } from '@causeway/protocol/clusters.ts';
 import { FAULT_HEADER, FAULT_OF_KAFKA, FAULT_OF_REQUEST } from '@causeway/protocol/routing.ts';
 import { describeConnectionFailure, isGatewaysOwn } from '../regions/connection-failure.ts';
 import { isRefusalOfCertificate } from '../regions/tls-failure.ts';
@@ -12,7 +13,7 @@ const SERVER_ERROR = 500;
 export function outcomeOfResponse(status: number, headers: ResponseHeaders): Outcome {
   if (status < SERVER_ERROR) return { kind: 'answered', status };
   const fault = headers[FAULT_HEADER];
-  return fault === FAULT_OF_REQUEST || fault === FAULT_OF_KAFKA
+  return fault === FAULT_OF_REQUEST || fault === FAULT_OF_KAFKA || fault === FAULT_OF_CLUSTER
     ? { kind: 'answered', status, fault }
     : { kind: 'answered', status };
 }

@@ -1,5 +1,6 @@
 /** Responds to the client: with a target's response, held or streamed, or with the gateway's own. */
 import type { RequestHead } from '@causeway/http/message.ts';
+import { FAULT_OF_CLUSTER, PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
 import { KAFKA_V2 } from '@causeway/protocol/content-types.ts';
 import { FAULT_HEADER, FAULT_OF_REQUEST, SUSPECT_HEADER } from '@causeway/protocol/routing.ts';
 import type { GatewayError } from '../errors.ts';
@@ -91,10 +92,19 @@ export class ClientResponse {
       const { lossCount, ownLossCount } = more.losses ?? NO_LOSSES;
       if (isFaultOfRequest(error, lossCount)) headers.push(FAULT_HEADER, FAULT_OF_REQUEST);
       if (ownLossCount > 0) headers.push(SUSPECT_HEADER, String(ownLossCount));
+      this.#addClusterFault(error, headers);
     }
     if (error.allow !== undefined) headers.push('allow', error.allow);
     const body = Buffer.from(JSON.stringify(error.toBody()));
     this.#writer.send(error.status, headers, body, String(body.length));
+  }
+
+  /** The Kafka cluster of this gateway's region stands by, and it reaches no other one: the gateway before this one may. */
+  #addClusterFault({ code }: GatewayError, headers: string[]): void {
+    const { regions, clusters } = this.#options.context.regions.snapshot;
+    if (code !== 'noRegionAvailable' || clusters === undefined) return;
+    if (!regions.some(({ isLocal, standsBy }) => isLocal && standsBy)) return;
+    headers.push(FAULT_HEADER, FAULT_OF_CLUSTER, PROMOTION_HEADER, clusters.promotion);
   }
 
   /** Sends the response of an attempt, or ends it if it was streamed. Returns the status that the client gets. */

@@ -2,6 +2,7 @@
 import type { TrustPolicy } from '@causeway/config/trust.ts';
 import type { Cors } from '@causeway/http/cors.ts';
 import type { HeldBytes } from '@causeway/http/held-bytes.ts';
+import type { ClusterWaits } from '../clusters/cluster-waits.ts';
 import type { Affinity } from '../consumers/affinity.ts';
 import type { Deliveries } from '../consumers/deliveries.ts';
 import type { ReturnPace } from '../ownership/moves.ts';
@@ -17,11 +18,21 @@ import type { Identity } from './identity.ts';
 import type { Watcher } from './request-watch.ts';
 import type { TurnBatch } from './turn-batch.ts';
 
+/** How the registry learns which Kafka cluster is active. */
+export interface ClusterWatch {
+  /** `text`: the value of `causeway-promotion`; `from`: who sent it. */
+  heardOfPromotion(text: string | undefined, from: string): void;
+  /** The value of `causeway-promotion` for gateways that probe this one; `undefined`: none is known. */
+  readonly promotion: string | undefined;
+}
+
 export interface ExchangeContext {
-  readonly regions: TargetWatch & { readonly snapshot: Snapshot };
+  readonly regions: TargetWatch & ClusterWatch & { readonly snapshot: Snapshot };
   readonly affinity: Affinity;
   readonly slotHomes: SlotHomes;
   readonly deliveries: Deliveries;
+  /** Requests that wait for a Kafka cluster. */
+  readonly clusterWaits: ClusterWaits;
   readonly returnPace: ReturnPace;
   readonly budget: RetryBudget;
   readonly stats: RequestStats;

@@ -9,13 +9,14 @@ import type { Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
 import { outcomeOfStatus } from '@causeway/metrics/request-outcome.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import type { ClusterWait } from '../clusters/cluster-waits.ts';
 import { GatewayError } from '../errors.ts';
 import { redirectedFrom } from '../regions/belonging.ts';
 import type { Target } from '../regions/target.ts';
 import { type ExchangeOutcome, NO_REGION } from '../stats.ts';
 import type { Admission } from './admission.ts';
 import { applyVerdict } from './apply-verdict.ts';
-import type { Attempt, AttemptOwner } from './attempt.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
 import { AttemptLoop, type Ending, PAUSE } from './attempt-loop.ts';
 import { type BodyReceiver, type BytesKept, bodyBytes, hasBody, readBody, type StreamedBody } from './body.ts';
 import { type PeerRequest, unwatchClient, watchClient } from './client-peer.ts';
@@ -43,6 +44,8 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   #stopReading: (() => void) | undefined;
   #loop: AttemptLoop | undefined;
   #attempt: Attempt | undefined;
+  /** It waits for a Kafka cluster. */
+  #wait: ClusterWait | undefined;
   #isDone = false;
   /** Of a body that is kept. */
   #arrivedBytes = 0;
@@ -217,13 +220,27 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
         this.#end(step.value, loop);
       } else if (step.value === PAUSE) {
         setTimeout(() => this.#advance(), PAUSE_MS);
-      } else {
+      } else if (step.value instanceof Attempt) {
         this.#attempt = step.value;
         step.value.start();
+      } else {
+        this.#awaitCluster(step.value);
       }
     } catch (error) {
       this.onBug(error);
     }
+  }
+
+  #awaitCluster(wait: ClusterWait): void {
+    const { clusterWaits, regions } = this.#context;
+    this.#attempt = undefined;
+    this.#wait = wait;
+    // The wait ends with the client, also where it has only ended its side.
+    probeHalfClosed(this.#http);
+    clusterWaits.add(wait, regions.snapshot.clusters?.maxWaiting ?? 0, () => {
+      this.#wait = undefined;
+      this.#advance();
+    });
   }
 
   onSettled(attempt: Attempt): void {
@@ -318,6 +335,7 @@ export class Exchange implements AttemptOwner, BodyReceiver, PeerRequest {
   onClientGone(): void {
     if (this.#isDone) return;
     this.#finishWithoutResponse(this.#attempt?.target.region, 'clientGone');
+    if (this.#wait !== undefined) this.#context.clusterWaits.remove(this.#wait);
     if (this.#attempt !== undefined) this.#abandon(this.#attempt);
     this.#stopReading?.();
     this.#held.stopAwaiting();

@@ -1,5 +1,6 @@
 /** Which headers of a request go to the target, and which of a response to the client (RFC 9110 §7.6). */
 import type { IncomingHttpHeaders } from 'node:http';
+import { PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
 import { IDEMPOTENCY_KEY_HEADER } from '@causeway/protocol/idempotency.ts';
 import {
   CAUSEWAY_PREFIX,
@@ -32,6 +33,7 @@ const NOT_PASSED_ON: ReadonlySet<string> = new Set([
   FAILED_HEADER,
   RELEASE_HEADER,
   MAX_RESPONSE_BYTES_HEADER,
+  PROMOTION_HEADER,
   // The sender's proof is only for this gateway.
   SECRET_HEADER,
   SUSPECT_HEADER,

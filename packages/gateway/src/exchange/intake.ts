@@ -5,6 +5,7 @@ import { API_METHODS, type Refusal } from '@causeway/http/refusal.ts';
 import type { Expectation } from '@causeway/http/turns.ts';
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 import type { ClientRequest } from './client-request.ts';
+import { clusterHeaders } from './cluster-headers.ts';
 import type { ExchangeContext } from './context.ts';
 import { kafkaHeaders } from './kafka-headers.ts';
 import { whyLooping } from './loops.ts';
@@ -84,7 +85,8 @@ function examineReadiness(request: ClientRequest, context: IntakeOptions['contex
 /** For a gateway that probes this one. */
 function probeHeaders(request: ClientRequest, { regions, now }: IntakeOptions['context']): readonly string[] {
   const isProbe = request.url.operation === 'ready' && request.isFromGateway;
-  return isProbe ? kafkaHeaders(regions.snapshot, now()) : NO_HEADERS;
+  if (!isProbe) return NO_HEADERS;
+  return [...kafkaHeaders(regions.snapshot, now()), ...clusterHeaders(regions.snapshot, regions.promotion)];
 }
 
 function fail(code: GatewayErrorCode, message: string): Intake {

@@ -1,7 +1,7 @@
 /** How an attempt ended: one value of one union. */
 
 /** The fault that a response >= 500 names (`causeway-fault`); `undefined`: the target's. */
-export type AnswerFault = 'request' | 'kafka' | undefined;
+export type AnswerFault = 'request' | 'kafka' | 'cluster' | undefined;
 
 export type Outcome =
   /** The target responded. Another target may still do better. */
@@ -88,6 +88,11 @@ export function isLoss(outcome: Outcome): boolean {
     default:
       return false;
   }
+}
+
+/** Whether the target refused because its Kafka cluster does not serve clients: nothing was executed, and nothing is wrong with it. */
+export function isRefusalOfCluster(outcome: Outcome): boolean {
+  return outcome.kind === 'answered' && outcome.fault === 'cluster' && outcome.status === 503;
 }
 
 /** Whether the target reports that its Kafka is at fault. */

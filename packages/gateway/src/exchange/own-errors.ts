@@ -1,6 +1,6 @@
 /** The errors of the gateway itself: for requests that no region responds to, with the regions and the reasons. */
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
-import { canServe } from '../regions/select.ts';
+import { isReady } from '../regions/select.ts';
 import type { RequestSettings, Snapshot } from '../regions/snapshot.ts';
 import type { Target } from '../regions/target.ts';
 import type { Identity } from './identity.ts';
@@ -63,6 +63,11 @@ export function overloaded(): GatewayError {
   );
 }
 
+/** As many requests wait for a Kafka cluster as could be in flight on targets. */
+export function tooManyWait(): GatewayError {
+  return new GatewayError('overloaded', 'Too many requests wait for a Kafka cluster; try again.');
+}
+
 /** Other clients need the memory of a body that arrives too slowly. */
 export function bodyTooSlow(): GatewayError {
   return new GatewayError(
@@ -104,7 +109,7 @@ export function whyNotReady(options: {
   const { region, name } = options.identity.hop;
   const self = region === undefined ? `Gateway ${name}` : `Gateway ${name} of region ${region}`;
   if (options.isClosing) return new GatewayError('shuttingDown', `${self} is shutting down.`);
-  if (canServe(options.snapshot, options.localOnly)) return undefined;
+  if (isReady(options.snapshot, options.localOnly)) return undefined;
   const reasons = describeRegions(options.snapshot, options.localOnly);
   return new GatewayError('noRegionAvailable', `${self} has no available target: ${reasons}.`);
 }
@@ -113,7 +118,8 @@ export function whyNotReady(options: {
 function describeRegions(snapshot: Snapshot, localOnly: boolean): string {
   const sentences = snapshot.regions
     .filter((region) => !localOnly || region.isLocal)
-    .map(({ name, weight, targets }) => {
+    .map(({ name, weight, standsBy, targets }) => {
+      if (standsBy) return `region ${name} stands by: Kafka cluster ${snapshot.clusters?.active} is active`;
       if (weight === 0) return `region ${name} has weight 0`;
       const reasons = new Set(
         targets.map(({ breaker, health, isFull }) => {

@@ -38,6 +38,7 @@ function inputOf(changes: Partial<RetryInput> = {}): RetryInput {
     ownLossCount: 0,
     wasResent: false,
     isKafkaUndecided: () => false,
+    mayAwaitCluster: () => false,
     isHeldUpByLimit: () => false,
     produce: 'at-least-once',
     takeFromBudget: () => true,
@@ -410,4 +411,36 @@ describe('a connection that had carried other requests and ends before the answe
 test('a gateway that lacks resources reports its own fault', () => {
   const outcome: DecidedOutcome = { kind: 'connectFailed', reason: REASON, fault: 'gateway' };
   expect(decideWith(outcome, { hasNextTarget: no })).toEqual({ action: 'fail', code: 'outOfConnections' });
+});
+
+describe('a request waits for its Kafka cluster', () => {
+  const cluster = { kind: 'answered', status: 503, fault: 'cluster' } as const;
+  const last = { hasNextTarget: () => false, mayAwaitCluster: () => true };
+
+  test.each<[string, DecidedOutcome, Partial<RetryInput>, Decision['action']]>([
+    ['when every target refused', cluster, last, 'awaitCluster'],
+    ['not while another target is left', cluster, { mayAwaitCluster: () => true }, 'retry'],
+    ['also where nothing may be executed twice', cluster, { ...last, produce: 'at-most-once' }, 'awaitCluster'],
+    ['when its targets are gone', outcomes.connectFailed, last, 'awaitCluster'],
+    ['when it has had all its attempts there', outcomes.connectFailed, { ...last, attemptCount: 4 }, 'awaitCluster'],
+    ['when Kafka is silent for it', { kind: 'answered', status: 503, fault: 'kafka' }, last, 'awaitCluster'],
+    ['when it was stored perhaps, and may be stored twice', outcomes.broken, last, 'awaitCluster'],
+    ['not where it may not', outcomes.broken, { ...last, produce: 'at-most-once' }, 'fail'],
+    [
+      'not when it was stored perhaps in the lost cluster, which says so',
+      { kind: 'answered', status: 504, fault: 'cluster' },
+      { ...last, produce: 'at-most-once' },
+      'respond',
+    ],
+    ['not past its deadline', cluster, { ...last, isPastDeadline: () => true }, 'respond'],
+    ['not when its body is gone', cluster, { ...last, isBodyKept: false }, 'respond'],
+    ['not when it has taken two targets down', outcomes.connectFailed, { ...last, lossCount: 2 }, 'fail'],
+    ['not where no promotion would help', outcomes.connectFailed, { hasNextTarget: () => false }, 'fail'],
+  ])('%s', (_, outcome, changes, action) => {
+    expect(decideWith(outcome, changes).action).toBe(action);
+  });
+
+  test('and a refusal of a cluster costs nothing of the retry budget', () => {
+    expect(decideWith(cluster, { takeFromBudget: () => false }).action).toBe('retry');
+  });
 });

@@ -18,6 +18,7 @@ import {
   isFaultOfKafka,
   isFinal,
   isIdleClose,
+  isRefusalOfCluster,
   isSurelyNotExecuted,
   MISDIRECTED,
 } from './outcome.ts';
@@ -52,6 +53,8 @@ export interface RetryInput {
   readonly wasResent: boolean;
   /** Whether the next probes will show if another target reaches the Kafka that is silent for this one. */
   readonly isKafkaUndecided: () => boolean;
+  /** Whether the request may wait for its Kafka cluster to serve again, or for another one to be promoted. */
+  readonly mayAwaitCluster: () => boolean;
   /** Whether healthy targets are left out because they are full. */
   readonly isHeldUpByLimit: () => boolean;
   readonly produce: 'exactly-once' | 'at-least-once' | 'at-most-once';
@@ -68,6 +71,8 @@ export type Decision =
   | { action: 'follow'; misdirection: FollowedMisdirection }
   /** Decide again in a moment. */
   | { action: 'wait' }
+  /** Start over when the active Kafka cluster serves again, or another one does. */
+  | { action: 'awaitCluster' }
   /** Send the response of the attempt to the client. */
   | { action: 'respond' }
   /** Respond with an error of the gateway itself. */
@@ -114,9 +119,12 @@ function decideUncharged(outcome: DecidedOutcome, input: RetryInput): Decision {
   if (isRepeatable && isIdleClose(outcome) && !input.wasResent && !isOver) return { action: 'resend' };
   if (isBoundToTarget(outcome, input)) return giveUp();
   if (!input.hasNextTarget()) {
-    return isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided() ? { action: 'wait' } : giveUp();
+    if (isFaultOfKafka(outcome) && !isOver && input.isKafkaUndecided()) return { action: 'wait' };
+    return isRepeatable && !isOver && input.mayAwaitCluster() ? { action: 'awaitCluster' } : giveUp();
   }
-  if (input.attemptCount >= input.maxAttempts) return giveUp();
+  if (input.attemptCount >= input.maxAttempts) {
+    return isRepeatable && !isOver && input.mayAwaitCluster() ? { action: 'awaitCluster' } : giveUp();
+  }
   if (!isRepeatable) return giveUp();
   if (isOver) return isAnswered ? giveUp() : { action: 'fail', code: 'targetsLost' };
   return { action: 'retry' };
@@ -172,9 +180,10 @@ function mayBeExecutedTwice({ operation, method, isKeyed, produce }: RetryInput)
 }
 
 /**
- * Retries that cost the targets nothing are free: nothing was sent, the target is down already, or a waiting poll moves, whose
- * client would poll again at once.
+ * Retries that cost the targets nothing are free: nothing was sent, the target is down already, its Kafka cluster stands by, or a waiting
+ * poll moves, whose client would poll again at once.
  */
 function isChargedToBudget(outcome: DecidedOutcome, { operation }: RetryInput): boolean {
-  return outcome.kind !== 'connectFailed' && outcome.kind !== 'targetDown' && operation !== 'poll';
+  if (outcome.kind === 'connectFailed' || outcome.kind === 'targetDown') return false;
+  return operation !== 'poll' && !isRefusalOfCluster(outcome);
 }

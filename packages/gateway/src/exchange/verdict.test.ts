@@ -4,7 +4,11 @@ import type { Outcome } from './outcome.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
 
 const reason = 'as it happened';
-const answered = (status: number, fault?: 'request' | 'kafka'): Outcome => ({ kind: 'answered', status, fault });
+const answered = (status: number, fault?: 'request' | 'kafka' | 'cluster'): Outcome => ({
+  kind: 'answered',
+  status,
+  fault,
+});
 
 /** Of a request that belongs to no consumer, and of one that does. */
 const CASES: readonly (readonly [what: string, outcome: Outcome, other: Verdict, ofConsumer: Verdict])[] = [
@@ -22,6 +26,7 @@ const CASES: readonly (readonly [what: string, outcome: Outcome, other: Verdict,
       'succeeded',
     ] as const,
     [`an answer ${status} of which Kafka is at fault`, answered(status, 'kafka'), 'nothing', 'nothing'] as const,
+    [`an answer ${status} of a cluster that stands by`, answered(status, 'cluster'), 'nothing', 'nothing'] as const,
   ]),
   ['a connection that the target refuses', { kind: 'connectFailed', reason }, 'failed', 'failed'],
   ['a gateway without descriptors', { kind: 'connectFailed', reason, fault: 'gateway' }, 'nothing', 'nothing'],

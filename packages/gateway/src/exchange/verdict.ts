@@ -33,7 +33,7 @@ export function verdictOn(outcome: Outcome, { isOfConsumer }: { isOfConsumer: bo
     case 'answered': {
       const { status, fault } = outcome;
       if (status < SERVER_ERROR || OF_REQUEST.has(status) || fault === 'request') return 'succeeded';
-      if (fault === 'kafka') return 'nothing';
+      if (fault === 'kafka' || fault === 'cluster') return 'nothing';
       // A 500 to a consumer's request concerns that consumer ("not subscribed").
       return status === SERVER_ERROR && isOfConsumer ? 'succeeded' : 'failed';
     }

@@ -33,13 +33,15 @@ function snapshotOf(...all: Target[]): Snapshot {
     name: 'east',
     weight: 100,
     configuredWeight: 100,
+    usableWeight: 100,
+    standsBy: false,
     weightIsOverridden: false,
     priority: 0,
     isDrained: false,
     isLocal: false,
     targets: all,
   };
-  return { regions: [region], isPanic: false, isWhole: true, settings };
+  return { regions: [region], isPanic: false, isWhole: true, clusters: undefined, settings };
 }
 
 const request: SelectionRequest = { ownedHash: 1, home: undefined, localOnly: false, random: () => 0 };

@@ -30,7 +30,7 @@ export function leadsToOwner({ bridge, region }: Pick<Target, 'bridge' | 'region
 export function targetOfOwner(snapshot: Snapshot, owner: string, request: Way): Target | undefined {
   const bridge = parseBridge(owner);
   const region = snapshot.regions.find(({ name }) => name === bridge?.region);
-  if (region === undefined || (request.localOnly && !region.isLocal)) return undefined;
+  if (region === undefined || region.standsBy || (request.localOnly && !region.isLocal)) return undefined;
   // A bridge with an IPv4 and an IPv6 address is two targets.
   const itself = region.targets.filter((target) => target.bridge === owner);
   if (itself.length > 0) return itself.find((target) => isReachable(snapshot, target));
@@ -56,13 +56,20 @@ export function currentHome(snapshot: Snapshot, home: Home, request: Way): Home 
   return target === undefined ? home : { target, owner };
 }
 
-/** The remembered home, which moves to another target when that leads to the owner now. */
+/**
+ * The remembered home, which moves to another target when that leads to the owner now. `undefined` in a region whose Kafka
+ * cluster stands by.
+ */
 export function rememberedHome<Key>(homes: Homes<Key>, key: Key, snapshot: Snapshot, request: Way): Home | undefined {
   const known = homes.homeOf(key);
-  if (known === undefined) return undefined;
+  if (known === undefined || standsBy(snapshot, known)) return undefined;
   const home = currentHome(snapshot, known, request);
   if (home !== known) homes.remember(key, home);
   return home;
+}
+
+function standsBy({ clusters, regions }: Snapshot, { target: { region } }: Home): boolean {
+  return clusters !== undefined && regions.some(({ name, standsBy }) => standsBy && name === region);
 }
 
 /** The home that a response names. */

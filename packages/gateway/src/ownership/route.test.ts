@@ -34,13 +34,15 @@ function snapshotOf(...all: Target[]): Snapshot {
     name: target.region,
     weight: 100,
     configuredWeight: 100,
+    usableWeight: 100,
+    standsBy: false,
     weightIsOverridden: false,
     priority: 0,
     isDrained: false,
     isLocal: index === 0,
     targets: [target],
   }));
-  return { regions, isPanic: false, isWhole: true, settings };
+  return { regions, isPanic: false, isWhole: true, clusters: undefined, settings };
 }
 
 const request: SelectionRequest = { ownedHash: 1, home: undefined, localOnly: false, random: () => 0 };

@@ -36,6 +36,8 @@ function snapshotOf(regions: Record<string, { weight?: number; targetCount?: num
       name,
       weight,
       configuredWeight: weight,
+      usableWeight: weight,
+      standsBy: false,
       weightIsOverridden: false,
       priority: 0,
       isDrained: false,
@@ -43,7 +45,7 @@ function snapshotOf(regions: Record<string, { weight?: number; targetCount?: num
       targets: own,
     };
   });
-  return { regions: all, isPanic: false, isWhole: true, settings };
+  return { regions: all, isPanic: false, isWhole: true, clusters: undefined, settings };
 }
 
 function placesOf(snapshot: Snapshot): (string | undefined)[] {

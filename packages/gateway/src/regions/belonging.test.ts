@@ -33,6 +33,8 @@ function snapshotOf(specs: Spec): Snapshot {
         weight,
         priority,
         configuredWeight: weight,
+        usableWeight: weight,
+        standsBy: false,
         weightIsOverridden: false,
         isDrained: false,
         isLocal: false,
@@ -40,7 +42,7 @@ function snapshotOf(specs: Spec): Snapshot {
       };
     },
   );
-  return { regions, isPanic: false, isWhole: isWhole(regions), settings: config };
+  return { regions, isPanic: false, isWhole: isWhole(regions), clusters: undefined, settings: config };
 }
 
 /** Returns the share of work of each pair of regions: where it belongs, and which region serves it. */

@@ -1,4 +1,5 @@
 /** The probes of one target, with their own transport if the target has a health URL. */
+import { PROMOTION_HEADER } from '@causeway/protocol/clusters.ts';
 import { formatHop, GATEWAY_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { CreateTransport, Transport } from '../upstream/transport.ts';
@@ -18,7 +19,10 @@ export interface CheckOptions {
   readonly random: () => number;
   /** Milliseconds of the monotonic clock. */
   readonly now: () => number;
-  readonly onProbe: (result: ProbeResult) => void;
+  /** The value of `causeway-promotion`; `undefined`: no promotion is known. */
+  readonly promotion: () => string | undefined;
+  /** `begunMs`: when the probe was sent, on the clock of `now`. */
+  readonly onProbe: (result: ProbeResult, begunMs: number) => void;
 }
 
 /** The settings of a check: when they change, the check is replaced. */
@@ -33,7 +37,7 @@ export class Check {
   readonly #probes: HealthCheck;
   readonly #transport: Transport | undefined;
 
-  constructor({ target, wanted, settings, createTransport, random, now, onProbe }: CheckOptions) {
+  constructor({ target, wanted, settings, createTransport, random, now, promotion, onProbe }: CheckOptions) {
     const { healthCheck, gateway, trust, upstream } = settings;
     const { healthUrl: url, serverName } = wanted;
     const transport =
@@ -48,24 +52,28 @@ export class Check {
             now,
           });
     this.#transport = transport;
+    // A regional gateway reports the health of its own region to other gateways, not that of the whole system.
+    const headers = [
+      'user-agent',
+      'causeway-health-check',
+      GATEWAY_HEADER,
+      formatHop({ region: gateway.region, name: gateway.name }),
+      ...(trust.secret ? [SECRET_HEADER, trust.secret] : []),
+    ];
     this.#probes = new HealthCheck({
       transport: () => transport ?? target.transport,
       path: healthCheck.path,
       intervalMs: healthCheck.intervalMs,
       timeoutMs: healthCheck.timeoutMs,
-      // A regional gateway reports the health of its own region to other gateways, not that of the whole system.
-      headers: [
-        'user-agent',
-        'causeway-health-check',
-        GATEWAY_HEADER,
-        formatHop({ region: gateway.region, name: gateway.name }),
-        ...(trust.secret ? [SECRET_HEADER, trust.secret] : []),
-      ],
+      headers: () => {
+        const known = promotion();
+        return known === undefined ? headers : [...headers, PROMOTION_HEADER, known];
+      },
       random,
       now,
       onResult: (result, durationMs) => {
         target.probeDurations.observe(durationMs);
-        onProbe(result);
+        onProbe(result, now() - durationMs);
       },
     });
     this.#probes.start();

@@ -14,7 +14,7 @@ function probe(transport: Transport, { timeoutMs = 10_000 } = {}): { check: Heal
     path: '/ready',
     intervalMs: 20,
     timeoutMs,
-    headers: ['user-agent', 'causeway-health-check'],
+    headers: () => ['user-agent', 'causeway-health-check'],
     onResult: (result) => results.push(result),
     random: () => 0.5,
     now: () => performance.now(),

@@ -1,4 +1,5 @@
 /** Probes one target on a timer and reports the result of each probe. {@link judge} decides what it means. */
+import { CLUSTER_HEADER, PROMOTION_HEADER, parseClusterMode, parsePromotion } from '@causeway/protocol/clusters.ts';
 import { KAFKA_RATES_HEADER, parseKafkaRates } from '@causeway/protocol/kafka-rates.ts';
 import {
   BRIDGE_HEADER,
@@ -9,7 +10,7 @@ import {
 import { fetchOnce } from '../upstream/fetch-once.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { describeConnectionFailure, explainConnectionFailure, isGatewaysOwn } from './connection-failure.ts';
-import { KAFKA_WORDS, type KafkaReport, type ProbeResult } from './health.ts';
+import { type ClusterReport, KAFKA_WORDS, type KafkaReport, type ProbeResult } from './health.ts';
 
 export interface HealthCheckOptions {
   /** Also carries the requests to the target, unless the target has a health URL of its own. */
@@ -17,8 +18,8 @@ export interface HealthCheckOptions {
   path: string;
   intervalMs: number;
   timeoutMs: number;
-  /** Names and values in turn. */
-  headers: readonly string[];
+  /** Of the next probe: names and values in turn. */
+  headers: () => readonly string[];
   onResult: (result: ProbeResult, durationMs: number) => void;
   /** Returns a random number from 0 up to 1. */
   random: () => number;
@@ -90,7 +91,7 @@ export class HealthCheck {
     this.#abort = abort;
     const timer = setTimeout(() => abort.abort(), timeoutMs);
     try {
-      const request = { method: 'GET', path, headers };
+      const request = { method: 'GET', path, headers: headers() };
       const { signal } = abort;
       const isFresh = this.#needsFreshConnection;
       const response = await fetchOnce(transport(), request, {
@@ -104,10 +105,11 @@ export class HealthCheck {
       const text = response.body.toString();
       const kafka = kafkaReported(response.headers, { text, askedMs });
       const bridge = textOf(response.headers[BRIDGE_HEADER]);
-      if (status >= 200 && status < 300) return { isGood: true, bridge, kafka };
+      const clusters = clustersReported(response.headers);
+      if (status >= 200 && status < 300) return { isGood: true, bridge, kafka, clusters };
       const publicReason = kafka?.state === 'down' ? 'Kafka does not respond there' : `probe got ${status}`;
       const reason = `probe got ${status}${messageOf(text)}`;
-      return { isGood: false, reason, publicReason, isSilent: false, bridge, kafka };
+      return { isGood: false, reason, publicReason, isSilent: false, bridge, kafka, clusters };
     } catch (error) {
       this.#needsFreshConnection = true;
       if (isGatewaysOwn(error)) return undefined;
@@ -141,6 +143,12 @@ function kafkaReported(
     cluster: textOf(headers[KAFKA_CLUSTER_HEADER]),
     answeredMs: agoMs === undefined ? undefined : askedMs - agoMs,
   };
+}
+
+function clustersReported(headers: Readonly<Record<string, unknown>>): ClusterReport | undefined {
+  const promotion = parsePromotion(textOf(headers[PROMOTION_HEADER]));
+  const mode = parseClusterMode(textOf(headers[CLUSTER_HEADER]));
+  return promotion === undefined && mode === undefined ? undefined : { promotion, mode };
 }
 
 const REASONS = { up: 'it responds to the bridge', degraded: 'it responds to some bridges of the region' } as const;

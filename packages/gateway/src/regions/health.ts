@@ -1,6 +1,7 @@
 /** Judges probe results: `rise` successes in a row make a target healthy, `fall` failures unhealthy. Pure. */
 
 import type { HealthStatus } from '@causeway/protocol/admin/events.ts';
+import type { ClusterModeReport, Promotion } from '@causeway/protocol/clusters.ts';
 import type { KafkaRatesTold } from '@causeway/protocol/kafka-rates.ts';
 
 /** What a target reports about Kafka: a bridge about its own, a regional gateway about that of its region's bridges. */
@@ -24,10 +25,24 @@ export interface DatedKafkaReport extends KafkaReport {
   readonly since: Date;
 }
 
+/** What a target reports about Kafka clusters. */
+export interface ClusterReport {
+  /** The highest promotion that it knows. */
+  readonly promotion: Promotion | undefined;
+  /** Of its own cluster. */
+  readonly mode: ClusterModeReport | undefined;
+}
+
 /** The result of one probe. */
 export type ProbeResult =
   /** `bridge`: the bridge that responded, as `region/bridge`; gateways do not report one. */
-  | { isGood: true; bridge?: string | undefined; kafka?: KafkaReport | undefined }
+  | {
+      isGood: true;
+      bridge?: string | undefined;
+      kafka?: KafkaReport | undefined;
+      /** `undefined`: it reports no cluster. */
+      clusters?: ClusterReport | undefined;
+    }
   /** `isSilent`: no response, as from a process that is frozen or cut off. */
   | {
       isGood: false;
@@ -38,6 +53,7 @@ export type ProbeResult =
       /** A bridge reports its name also when it is not ready. */
       bridge?: string | undefined;
       kafka?: KafkaReport | undefined;
+      clusters?: ClusterReport | undefined;
     };
 
 export interface Health {

@@ -15,7 +15,10 @@ export interface MembersOptions {
   readonly random: () => number;
   /** Milliseconds of the monotonic clock. */
   readonly now: () => number;
-  readonly onProbe: (target: Target, result: ProbeResult) => void;
+  /** The value of `causeway-promotion` in probes; `undefined`: no promotion is known. */
+  readonly promotion: () => string | undefined;
+  /** `begunMs`: when the probe was sent. */
+  readonly onProbe: (target: Target, result: ProbeResult, begunMs: number) => void;
   readonly onBreakerChange: (
     target: Pick<Target, 'region' | 'url'>,
     ...change: Parameters<TargetOptions['onBreakerChange']>
@@ -145,7 +148,7 @@ export class Members {
   }
 
   #startCheck(target: Target, wanted: WantedTarget, settings: GatewayConfig): Check {
-    const { createTransport, random, now, onProbe } = this.#options;
+    const { createTransport, random, now, promotion, onProbe } = this.#options;
     return new Check({
       target,
       wanted,
@@ -153,7 +156,8 @@ export class Members {
       createTransport,
       random,
       now,
-      onProbe: (result) => onProbe(target, result),
+      promotion,
+      onProbe: (result, begunMs) => onProbe(target, result, begunMs),
     });
   }
 

@@ -27,6 +27,8 @@ export function noteProbe(
   }
   const wasWithoutKafka = target.isWithoutKafka;
   noteKafka(target, result.kafka);
+  // Without a response its last report stays: a probe that got lost says nothing.
+  if (result.isGood || !result.isSilent) target.cluster = result.clusters?.mode;
   const before = target.health;
   target.health = judge(before, result, { rise, fall });
   const isFlip = target.health.status !== before.status;

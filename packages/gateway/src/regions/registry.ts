@@ -1,4 +1,6 @@
 /** Decides what the targets are and which regions get work, and publishes a new snapshot after every change. */
+import { acceptsClients } from '../clusters/cluster-view.ts';
+import type { Clusters } from '../clusters/clusters.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { EventLog } from '../events.ts';
@@ -18,6 +20,7 @@ const SWEEP_INTERVAL_MS = 50;
 
 export interface RegistryOptions {
   events: EventLog;
+  clusters: Clusters;
   discovery: Discovery;
   createTransport: CreateTransport;
   /** Returns a random number from 0 up to 1. */
@@ -28,6 +31,7 @@ export interface RegistryOptions {
 
 export class Registry {
   readonly #events: EventLog;
+  readonly #clusters: Clusters;
   readonly #discovery: Discovery;
   readonly #now: () => number;
   readonly #members: Members;
@@ -36,24 +40,28 @@ export class Registry {
   #config: GatewayConfig;
   #snapshot: Snapshot;
   #sweepTimer: NodeJS.Timeout | undefined;
+  #settleTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(config: GatewayConfig, options: RegistryOptions) {
     this.#config = config;
     this.#events = options.events;
+    this.#clusters = options.clusters;
+    this.#clusters.onChange(() => this.#onClustersChange());
     this.#discovery = options.discovery;
     this.#discovery.onChange(() => this.#reconcile());
     this.#failovers = new Failovers(options.events);
     this.#now = options.now;
     this.#members = new Members({
       ...options,
-      onProbe: (target, result) => this.#onProbe(target, result),
+      promotion: () => this.#clusters.header,
+      onProbe: (target, result, begunMs) => this.#onProbe(target, result, begunMs),
       onBreakerChange: ({ region, url: target }, from, to, reason) => {
         this.#events.emit({ type: 'breaker', region, target, from, to, reason });
         this.#publish();
       },
     });
-    this.#snapshot = { regions: [], isPanic: false, isWhole: false, settings: config };
+    this.#snapshot = { regions: [], isPanic: false, isWhole: false, clusters: undefined, settings: config };
   }
 
   /** The value that the request path reads; a new object after every change. */
@@ -67,8 +75,12 @@ export class Registry {
 
   start(): void {
     this.apply(this.#config);
-    this.#sweepTimer = setInterval(() => this.#members.sweep(), SWEEP_INTERVAL_MS);
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
     this.#sweepTimer.unref();
+    const { healthCheck, discovery } = this.#config;
+    const waitMs = healthCheck.timeoutMs + (this.#discovery.names.length > 0 ? discovery.timeoutMs : 0);
+    this.#settleTimer = setTimeout(() => this.#clusters.settle(), waitMs);
+    this.#settleTimer.unref();
   }
 
   /** Applies a config. Targets keep their state by region and URL; removed targets finish their requests. */
@@ -76,6 +88,7 @@ export class Registry {
     if (this.#isClosed) return;
     this.#config = config;
     this.#overrides.clear();
+    this.#clusters.configure(config.clusters);
     this.#discovery.configure(config);
     this.#members.hold();
     this.#reconcile();
@@ -88,8 +101,8 @@ export class Registry {
   drain(region: string): boolean {
     const { regions } = this.#snapshot;
     const before = regions.find(({ name }) => name === region);
-    if (before === undefined || before.weight === 0) return false;
-    assertNotLast(regions, region);
+    if (before === undefined || before.usableWeight === 0) return false;
+    if (!before.standsBy) assertNotLast(regions, region);
     this.#overrides.drain(region);
     this.#events.emit({ type: 'drain', region, isDrained: true });
     this.#publish();
@@ -110,7 +123,7 @@ export class Registry {
     if (config === undefined) return false;
     const from = this.#overrides.weightOf(config);
     if (from === weight) return false;
-    if (weight === 0) assertNotLast(this.#snapshot.regions, region);
+    if (weight === 0 && !this.#clusters.standsBy(region)) assertNotLast(this.#snapshot.regions, region);
     this.#overrides.setWeight(config, weight);
     this.#events.emit({ type: 'weight', region, from, to: weight });
     this.#publish();
@@ -157,10 +170,20 @@ export class Registry {
     this.#members.probeSoon(target);
   }
 
+  get promotion(): string | undefined {
+    return this.#clusters.header;
+  }
+
+  /** Another gateway, or a bridge that refused a request, named this promotion: the value of `causeway-promotion`. */
+  heardOfPromotion(text: string | undefined, from: string): void {
+    this.#clusters.learnText(text, () => `${from} reports it`);
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#sweepTimer);
+    clearTimeout(this.#settleTimer);
     await this.#members.close();
   }
 
@@ -178,7 +201,44 @@ export class Registry {
     if (discoveredBy !== undefined) this.#discovery.refreshSoon(discoveredBy);
   }
 
-  #onProbe(target: Target, result: ProbeResult): void {
+  /** Enforces deadlines, and counts successes in the breakers. Bridges of clusters are asked often while requests wait for one. */
+  #sweep(): void {
+    this.#members.sweep();
+    this.#clusters.waits.expire(this.#now());
+    const awaited = this.#snapshot.clusters?.awaited;
+    if (awaited === undefined || awaited === 'firstProbes') return;
+    for (const target of this.targets()) this.probeSoon(target);
+  }
+
+  #onClustersChange(): void {
+    this.#publish();
+    // Requests in flight at a cluster that was lost move to the promoted one.
+    const { regions } = this.#snapshot;
+    const lost = regions.flatMap(({ standsBy, targets }) => (standsBy ? targets : [])).filter((one) => !one.isServing);
+    for (const target of lost) this.#failovers.failOver(target);
+  }
+
+  #onProbe(target: Target, result: ProbeResult, begunMs: number): void {
+    const modeBefore = target.cluster?.mode;
+    this.#noteResult(target, result);
+    const { clusters } = result;
+    this.#clusters.learn(clusters?.promotion, `region ${target.region} reports it`);
+    if (!this.#clusters.isSettled && this.#isAllProbed()) this.#clusters.settle();
+    if (this.#snapshot.clusters === undefined) return;
+    if (target.cluster?.mode !== modeBefore) this.#publish();
+    const cluster = this.#clusters.clusterOf(target.region);
+    if (cluster !== undefined && result.isGood && acceptsClients(target.cluster?.mode)) {
+      this.#clusters.waits.onProof({ cluster, begunMs }, this.#snapshot.clusters);
+    }
+  }
+
+  #isAllProbed(): boolean {
+    return this.#snapshot.regions.every(
+      ({ targets }) => targets.length > 0 && targets.every(({ health }) => health.status !== 'unknown'),
+    );
+  }
+
+  #noteResult(target: Target, result: ProbeResult): void {
     const { rise, fall } = this.#config.healthCheck;
     const { before, isFlip, isOfKafka } = noteProbe(target, result, { rise, fall, nowMs: this.#now() });
     if (!isFlip) {
@@ -208,9 +268,12 @@ export class Registry {
     const config = this.#config;
     const { isPanic: wasPanic } = this.#snapshot;
     const targets = this.targets();
-    this.#snapshot = takeSnapshot(config, this.#overrides, ({ name }) =>
-      targets.filter(({ region }) => region === name),
-    );
+    this.#snapshot = takeSnapshot(config, {
+      overrides: this.#overrides,
+      clusters: this.#clusters,
+      targetsOf: ({ name }) => targets.filter(({ region }) => region === name),
+    });
+    this.#clusters.waits.onView(this.#snapshot.clusters);
     const { isPanic } = this.#snapshot;
     // At the start no target is probed yet, which is not an event.
     const isProbed = targets.every(({ health, isNewcomer }) => isNewcomer || health.status !== 'unknown');

@@ -27,6 +27,8 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
       name,
       weight,
       configuredWeight: weight,
+      usableWeight: weight,
+      standsBy: false,
       weightIsOverridden: false,
       priority,
       isDrained: false,
@@ -52,7 +54,13 @@ function snapshotOf(specs: Record<string, RegionSpec>, panicPercent = 0): Snapsh
       }),
     }),
   );
-  return { regions, isPanic: isPanic(regions, panicPercent), isWhole: isWhole(regions), settings: config };
+  return {
+    regions,
+    isPanic: isPanic(regions, panicPercent),
+    isWhole: isWhole(regions),
+    clusters: undefined,
+    settings: config,
+  };
 }
 
 /** Returns all targets in the order of attempts. */

@@ -73,12 +73,29 @@ export function isHeldUpByLimit(snapshot: Snapshot, request: SelectionRequest, t
   );
 }
 
-/** Whether any target can serve. If not, clients only get errors. */
+/** Whether any target can serve. If not, clients only get errors. With `localOnly`, the Kafka cluster of its own region may stand by. */
 export function canServe(snapshot: Snapshot, localOnly: boolean): boolean {
   return snapshot.regions.some(
     (region) =>
-      region.weight > 0 && (!localOnly || region.isLocal) && region.targets.some((target) => target.isServing),
+      (localOnly ? region.isLocal && region.usableWeight > 0 : region.weight > 0) &&
+      region.targets.some((target) => target.isServing),
   );
+}
+
+/**
+ * Whether clients, or with `localOnly` other gateways, should send requests. A gateway whose active cluster is down and may be replaced
+ * is ready: its clients wait there, and are served.
+ */
+export function isReady(snapshot: Snapshot, localOnly: boolean): boolean {
+  return canServe(snapshot, localOnly) || (!localOnly && snapshot.clusters?.awaited === 'promotion');
+}
+
+/** The snapshot for requests about the Kafka cluster of the gateway's own region, which bridges of that region alone serve, in any mode. */
+export function ownRegionOnly(snapshot: Snapshot): Snapshot {
+  const regions = snapshot.regions
+    .filter(({ isLocal }) => isLocal)
+    .map((region) => ({ ...region, weight: 1, standsBy: false }));
+  return { ...snapshot, regions, clusters: undefined };
 }
 
 /** Larger than every priority; lower is better. */
@@ -86,7 +103,11 @@ const LAST_RESORT = 1_000_000;
 
 function isKnown(snapshot: Snapshot, target: Target, localOnly: boolean): boolean {
   return snapshot.regions.some(
-    (region) => (!localOnly || region.isLocal) && region.name === target.region && region.targets.includes(target),
+    (region) =>
+      !region.standsBy &&
+      (!localOnly || region.isLocal) &&
+      region.name === target.region &&
+      region.targets.includes(target),
   );
 }
 

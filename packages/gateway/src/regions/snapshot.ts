@@ -1,11 +1,16 @@
 /** The immutable value that requests read to select a target. The control plane publishes a new one after every change. */
+import type { ClusterView } from '../clusters/cluster-view.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { Target } from './target.ts';
 
 export interface RegionSnapshot {
   readonly name: string;
-  /** 0 while an operator drains the region. */
+  /** 0 while an operator drains the region, and while its Kafka cluster stands by. */
   readonly weight: number;
+  /** The weight if its Kafka cluster were active. */
+  readonly usableWeight: number;
+  /** Its Kafka cluster is not the active one. */
+  readonly standsBy: boolean;
   readonly configuredWeight: number;
   /** An operator set a weight that differs from the configured one. */
   readonly weightIsOverridden: boolean;
@@ -25,6 +30,8 @@ export interface Snapshot {
   readonly isPanic: boolean;
   /** Every region to which work belongs can serve, so no work is redirected. */
   readonly isWhole: boolean;
+  /** `undefined`: one Kafka serves all regions. */
+  readonly clusters: ClusterView | undefined;
   readonly settings: RequestSettings;
 }
 

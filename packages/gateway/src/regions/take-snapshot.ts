@@ -1,21 +1,28 @@
 /** Builds the snapshot that requests read, from the configuration, an operator's overrides and the targets. */
+import type { Clusters } from '../clusters/clusters.ts';
 import type { GatewayConfig, RegionConfig } from '../config/schema.ts';
 import { isWhole } from './belonging.ts';
 import type { Overrides } from './overrides.ts';
 import { isPanic, type RegionSnapshot, type Snapshot } from './snapshot.ts';
 import type { Target } from './target.ts';
 
-/** `targetsOf` returns the targets of a region in the order of the config. */
-export function takeSnapshot(
-  config: GatewayConfig,
-  overrides: Overrides,
-  targetsOf: (region: RegionConfig) => readonly Target[],
-): Snapshot {
+/** What the snapshot is made of, beside the configuration. */
+export interface SnapshotSources {
+  readonly overrides: Overrides;
+  readonly clusters: Pick<Clusters, 'standsBy' | 'view'>;
+  /** Returns the targets of a region in the order of the config. */
+  readonly targetsOf: (region: RegionConfig) => readonly Target[];
+}
+
+export function takeSnapshot(config: GatewayConfig, { overrides, clusters, targetsOf }: SnapshotSources): Snapshot {
   const regions = config.regions.map((region): RegionSnapshot => {
     const { weight, configuredWeight, weightIsOverridden, isDrained } = overrides.of(region);
+    const standsBy = clusters.standsBy(region.name);
     return {
       name: region.name,
-      weight,
+      weight: standsBy ? 0 : weight,
+      usableWeight: weight,
+      standsBy,
       configuredWeight,
       weightIsOverridden,
       priority: region.priority,
@@ -25,5 +32,16 @@ export function takeSnapshot(
     };
   });
   const panic = isPanic(regions, config.healthCheck.panicPercent);
-  return Object.freeze({ regions, isPanic: panic, isWhole: isWhole(regions), settings: config });
+  const facts = regions.map(({ standsBy, usableWeight, targets }) => ({
+    standsBy,
+    isUsable: usableWeight > 0,
+    targets,
+  }));
+  return Object.freeze({
+    regions,
+    isPanic: panic,
+    isWhole: isWhole(regions),
+    clusters: clusters.view(facts, config.upstream),
+    settings: config,
+  });
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { IndexedList } from '@causeway/http/indexed-list.ts';
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
+import type { ClusterModeReport } from '@causeway/protocol/clusters.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import type { CreateTransport, Transport } from '../upstream/transport.ts';
@@ -52,6 +53,8 @@ export class Target {
   kafka: DatedKafkaReport | undefined;
   /** The cluster of its Kafka and when that responded, as far as the target has reported it. */
   kafkaContact: KafkaContact = { cluster: undefined, answersMs: [] };
+  /** The Kafka cluster behind it and that one's mode, as it last reported; `undefined` without a report. */
+  cluster: ClusterModeReport | undefined;
   /** Requests without a response since the last response. */
   readonly doubts = new Doubts();
   /** Admin address of a regional gateway. */

@@ -13,6 +13,8 @@ export interface FetchedResponse {
 export interface FetchOptions {
   readonly signal: AbortSignal;
   readonly maxBodyBytes: number;
+  /** Of the request. Default: none. */
+  readonly body?: Buffer;
   /** Use a connection that never carried a request. Default: an idle connection if there is one. */
   readonly isFresh?: boolean;
   /** Waits for no other request. */
@@ -20,7 +22,7 @@ export interface FetchOptions {
 }
 
 /**
- * Sends `request` without a body, and resends it over a new connection if the target closed an idle one under it. Only for
+ * Sends `request`, and resends it over a new connection if the target closed an idle one under it. Only for
  * requests that may arrive twice. Errors: `UpstreamError`, errors of the system, and the signal's reason.
  */
 export async function fetchOnce(
@@ -47,7 +49,7 @@ class StaleConnection {
 async function attempt(
   transport: Transport,
   request: RequestHead,
-  { signal, maxBodyBytes, isFresh = false, isUrgent = false }: FetchOptions,
+  { signal, maxBodyBytes, body, isFresh = false, isUrgent = false }: FetchOptions,
 ): Promise<FetchedResponse | StaleConnection> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<FetchedResponse | StaleConnection>();
@@ -62,7 +64,7 @@ async function attempt(
   };
   signal.addEventListener('abort', onAbort, { once: true });
   transport.dispatch(
-    { method: request.method, path: request.path, headers: request.headers, body: undefined },
+    { method: request.method, path: request.path, headers: request.headers, body },
     {
       onRequestStart(started) {
         control = started;

@@ -30,6 +30,17 @@ export const EventSchema = Type.Union(
     Event('panic', { isPanic: Type.Boolean(), reason: Type.String() }),
     Event('drain', { region: Type.String(), isDrained: Type.Boolean() }),
     Event('weight', { region: Type.String(), from: Type.Integer(), to: Type.Integer() }),
+    /** Another Kafka cluster became active: requests of clients go to its regions. */
+    Event('promotion', {
+      cluster: Type.String({ description: 'The promoted one.' }),
+      from: Type.String({ description: 'The one that was active before, as far as this gateway knew.' }),
+      promotion: Type.Integer({ minimum: 1, description: 'The number of the promotion.' }),
+      reason: Type.String({
+        description: 'Which region or gateway reported it, or why this gateway promoted the cluster.',
+      }),
+    }),
+    /** The gateway tried to promote a Kafka cluster by itself. It tries again every second, and reports another reason only. */
+    Event('promotionFailed', { cluster: Type.String(), reason: Type.String() }),
     Event('adoption', {
       consumerCount: Type.Integer({ minimum: 1 }),
       from: Type.String({ description: 'The former owner, as `region/bridge`.' }),

@@ -78,4 +78,9 @@ export const INTERNAL_OPERATIONS = [
   { internal: 'rejoinCluster', method: 'POST', path: REJOIN_PATH },
 ] as const satisfies readonly { internal: string; method: Method; path: string }[];
 
+/** Whether the request is about the Kafka cluster of the bridges that get it: any bridge of the region can serve it, and none elsewhere. */
+export function isClusterOperation(internal: InternalOperation | undefined): boolean {
+  return internal === 'clusterStatus' || internal === 'promoteCluster' || internal === 'rejoinCluster';
+}
+
 export type InternalOperation = (typeof INTERNAL_OPERATIONS)[number]['internal'];
