@@ -11,6 +11,8 @@ export interface TestMirrorOptions {
   source: { name: string; bootstrap: string };
   target: string;
   topics: readonly string[];
+  /** The offset of the first record that is copied, of partitions that are not copied from their beginning, by `topic-partition`. */
+  from?: Readonly<Record<string, number>>;
 }
 
 /** Which copied records get a sync. */
@@ -80,7 +82,10 @@ export class TestMirror {
   }
 
   async #copy({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
-    const { topic, partition, messages } = batch;
+    const { topic, partition } = batch;
+    const first = this.#options.from?.[`${topic}-${partition}`] ?? 0;
+    const messages = batch.messages.filter(({ offset }) => Number(offset) >= first);
+    if (messages.length === 0) return resolveOffset(batch.lastOffset());
     const copies = messages.map((message) => copyOf(message, partition));
     const [stored] = await this.#producer.send({ topic, messages: copies });
     const base = BigInt(stored?.baseOffset ?? -1);

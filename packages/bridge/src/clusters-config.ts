@@ -26,6 +26,12 @@ export const ClustersConfig = Section(
         },
       ),
     ),
+    topics: Type.Array(Type.String({ minLength: 1 }), {
+      description:
+        "Regular expressions for the topics that replication copies, as in MirrorMaker's topics; each is compared with the whole name. A switch-over waits until they are copied, and the records of others are not counted as lost.",
+      default: ['.*'],
+      minItems: 1,
+    }),
     leaseMs: milliseconds({
       description:
         'How long the bridge serves clients after its last look into the log of clusters, in milliseconds; a switch-over waits a fifth longer. Use the same value on all bridges of both clusters.',
@@ -50,9 +56,30 @@ export const ClustersConfig = Section(
 export type ClustersConfig = Static<typeof ClustersConfig>;
 export type PeerConfig = NonNullable<ClustersConfig['peer']>;
 
+/** Whether replication copies a topic, by `clusters.topics`. */
+export function mirroredTopics({ topics }: Pick<ClustersConfig, 'topics'>): (topic: string) => boolean {
+  const patterns = topics.map(wholeName);
+  return (topic) => patterns.some((pattern) => pattern.test(topic));
+}
+
+/** Errors: `SyntaxError`. */
+function wholeName(text: string): RegExp {
+  return new RegExp(`^(?:${text})$`);
+}
+
 /** What the schema cannot say. `own`: `kafka.cluster`. */
-export function checkClustersConfig({ peer, prefer }: ClustersConfig, own: string | undefined): ConfigFinding[] {
-  const problems: ConfigFinding[] = [];
+export function checkClustersConfig(
+  { peer, prefer, topics }: ClustersConfig,
+  own: string | undefined,
+): ConfigFinding[] {
+  const problems: ConfigFinding[] = topics.flatMap((text, index): ConfigFinding[] => {
+    try {
+      wholeName(text);
+      return [];
+    } catch (error) {
+      return [{ path: ['clusters', 'topics', index], reason: error instanceof Error ? error.message : String(error) }];
+    }
+  });
   if (peer === undefined) {
     if (prefer === 'consistency') {
       problems.push({ path: ['clusters', 'prefer'], reason: 'consistency needs clusters.peer, whose log is read' });

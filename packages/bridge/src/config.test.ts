@@ -146,6 +146,7 @@ describe('a file that cannot work is refused with the line and the reason', () =
       peer('name: west, tls: { isEnabled: true, certFile: a }'),
       /bridge\.yaml:3: clusters\.peer\.tls\.certFile: needs clusters\.peer\.tls\.keyFile/,
     ],
+    [`${MINIMAL}clusters: { topics: ["orders-.*", "("] }`, /bridge\.yaml:3: clusters\.topics\[1\]: Invalid regular/],
     [
       `${MINIMAL}clusters: { prefer: consistency }`,
       /bridge\.yaml:3: clusters\.prefer: consistency needs clusters\.peer/,

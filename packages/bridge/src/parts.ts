@@ -1,10 +1,12 @@
 /** The parts of a bridge, put together: Kafka, producer, consumers, and the servers over them. */
+import type { ClusterMode } from '@causeway/protocol/clusters.ts';
 import { formatBridge } from '@causeway/protocol/routing.ts';
 import type { Logger } from 'pino';
 import { ClientAccess, createProducer, type Producer } from './client-access.ts';
 import { ClusterState } from './clusters/cluster-state.ts';
 import { Clusters } from './clusters/clusters.ts';
 import { connectPeer } from './clusters/peer-cluster.ts';
+import { mirroredTopics } from './clusters-config.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import type { KafkaAccess } from './http/kafka-access.ts';
@@ -16,6 +18,8 @@ import { KafkaSecurity } from './kafka/client/security.ts';
 import { LONGEST_RELIANCE_MS } from './ownership/rules.ts';
 import { SessionLog } from './ownership/session-log.ts';
 import { ProducerTotals } from './producer/producer-totals.ts';
+import { MirrorReplication } from './replication/mirror-replication.ts';
+import type { Replication, ReplicationRole } from './replication/replication.ts';
 import { createServers, type Servers } from './servers.ts';
 import type { RequestWatcher } from './watch/watcher.ts';
 
@@ -84,7 +88,8 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     consumers: config.consumers,
     gate: clusterState,
   });
-  const clusters = clusterState && createClusters({ config, log, state: clusterState, sessionLog, registry, keyed });
+  const clusters =
+    clusterState && createClusters({ config, log, cluster, peer, state: clusterState, sessionLog, registry, keyed });
   const unreadyReason = (): string | undefined =>
     state.isShuttingDown
       ? 'Bridge is shutting down'
@@ -143,11 +148,15 @@ function createClusterState({ config, cluster, peer, log }: Pick<Parts, 'config'
 function createClusters({
   config,
   log,
+  cluster,
+  peer,
   state,
   sessionLog,
   registry,
   keyed,
-}: Pick<Parts, 'config' | 'log' | 'sessionLog' | 'registry' | 'keyed'> & { state: ClusterState }): Clusters {
+}: Pick<Parts, 'config' | 'log' | 'cluster' | 'peer' | 'sessionLog' | 'registry' | 'keyed'> & {
+  state: ClusterState;
+}): Clusters {
   const { leaseMs, prefer, switchOverTimeoutMs } = config.clusters;
   state.onMode((mode) => {
     // A switch-over leaves a moment to write where the clients are.
@@ -157,7 +166,7 @@ function createClusters({
   });
   return new Clusters({
     state,
-    replication: undefined,
+    replication: createReplication({ config, cluster, peer, state }),
     groups: () => [...new Set([...sessionLog.entries()].map(({ identity }) => identity.group))],
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     leaseMs,
@@ -177,4 +186,27 @@ function createKeyedProducer({
   if (!producer.isEnabled || !producer.idempotencyKeys || kafka.identity === 'client') return undefined;
   const { requestTimeoutMs } = kafka;
   return new KeyedProducer({ cluster, self: formatBridge(bridge), requestTimeoutMs, producer, open: totals.open, log });
+}
+
+/** `undefined` without a peer. */
+function createReplication({
+  config,
+  cluster,
+  peer,
+  state,
+}: Pick<Parts, 'config' | 'cluster' | 'peer'> & { state: ClusterState }): Replication | undefined {
+  const peerName = config.clusters.peer?.name;
+  if (peer === undefined || peerName === undefined) return undefined;
+  return new MirrorReplication({
+    own: { name: state.self, cluster },
+    peer: { name: peerName, cluster: peer },
+    requestTimeoutMs: config.kafka.requestTimeoutMs,
+    isMirrored: mirroredTopics(config.clusters),
+    role: () => roleOf(state.mode),
+  });
+}
+
+function roleOf(mode: ClusterMode): ReplicationRole {
+  if (mode === 'active' || mode === 'pausing') return 'source';
+  return mode === 'standby' ? 'target' : 'none';
 }

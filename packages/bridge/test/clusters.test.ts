@@ -1,31 +1,52 @@
 /** Two Kafka clusters of which one is active: who serves, how that changes, and what a cluster that returns may do. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
+import { BridgeProcess } from '../../../test/harness/bridge-process.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { syncsTopic, TestMirror } from '../../../test/harness/mirror.ts';
 import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
-import { PROOF } from '../../../test/harness/trust.ts';
+import { PROOF, TEST_TRUST } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { CLUSTER_TOPIC } from '../src/clusters/cluster-topic.ts';
 
 const FROM_GATEWAY = { ...PROOF, 'causeway-gateway': 'edge' };
+const LEASE_MS = 400;
 const FROM_OPERATOR = { ...FROM_GATEWAY, 'causeway-operator': 'edge' };
 
 /** East is a Kafka that dies. */
 let east: OwnKafka;
 let westBootstrap: string;
 let west: KafkaView;
+let eastView: KafkaView;
+let mirror: TestMirror;
 let eastBridge: TestBridge;
 let westBridges: TestBridge[];
 let topic: string;
 
-function startBridge(name: string, cluster: 'east' | 'west'): Promise<TestBridge> {
-  const kafkas = { east: east.cluster.bootstrap, west: westBootstrap };
-  const other = cluster === 'east' ? 'west' : 'east';
-  return TestBridge.start(kafkas[cluster], {
+type Name = 'east' | 'west';
+
+const OTHER = { east: 'west', west: 'east' } as const;
+
+function bootstrapOf(name: Name): string {
+  return name === 'east' ? east.cluster.bootstrap : westBootstrap;
+}
+
+/** The section of a bridge's configuration. */
+function clustersOf(cluster: Name, settings: object = {}): object {
+  const peer = { name: OTHER[cluster], bootstrapServers: [bootstrapOf(OTHER[cluster])] };
+  return { peer, topics: [topic], leaseMs: LEASE_MS, switchOverTimeoutMs: 2000, ...settings };
+}
+
+function startBridge(name: string, cluster: Name, settings: object = {}): Promise<TestBridge> {
+  return TestBridge.start(bootstrapOf(cluster), {
     bridge: { name, region: cluster },
     kafka: { cluster },
-    clusters: { peer: { name: other, bootstrapServers: [kafkas[other]] }, leaseMs: 400, switchOverTimeoutMs: 5000 },
+    clusters: clustersOf(cluster, settings),
   });
 }
 
@@ -38,17 +59,65 @@ beforeAll(async () => {
   // Of an earlier run, in a Kafka that outlives runs.
   await west.admin.deleteTopics({ topics: [CLUSTER_TOPIC] }).catch(() => {});
   topic = unique('moved');
-  const eastView = await KafkaView.connect(east.cluster.bootstrap);
-  await Promise.all([eastView.createTopic(topic), west.createTopic(topic)]);
-  await eastView.close();
+  eastView = await KafkaView.connect(east.cluster.bootstrap);
+  const compacted = { 'cleanup.policy': 'compact' };
+  await Promise.all([
+    ...[eastView, west].map((view) => view.createTopic(topic)),
+    west.createTopic(syncsTopic('east'), 1, compacted).catch(() => {}),
+    eastView.createTopic(syncsTopic('west'), 1, compacted),
+  ]);
+  mirror = await startMirror('east');
   eastBridge = await startBridge('e1', 'east');
   westBridges = await Promise.all([startBridge('w1', 'west'), startBridge('w2', 'west')]);
 });
 afterAll(async () => {
   await Promise.all([eastBridge, ...(westBridges ?? [])].map((bridge) => bridge?.close()));
-  await west?.close();
+  await mirror?.close();
+  await Promise.all([west?.close(), eastView?.close()]);
   await east?.close();
 });
+
+function startMirror(source: Name, from: Record<string, number> = {}): Promise<TestMirror> {
+  const target = bootstrapOf(OTHER[source]);
+  return TestMirror.start({ source: { name: source, bootstrap: bootstrapOf(source) }, target, topics: [topic], from });
+}
+
+/** Writes into a cluster's log what a promoter that died had written. */
+async function writeLog(cluster: Name, ...records: object[]): Promise<void> {
+  const producer = independentClient(bootstrapOf(cluster)).producer();
+  await producer.connect();
+  const note = { version: 1, by: 'a test', reason: 'to see', atMs: Date.now() };
+  const messages = records.map((record) => ({ key: unique('key'), value: JSON.stringify({ ...note, ...record }) }));
+  await producer.send({ topic: CLUSTER_TOPIC, messages });
+  await producer.disconnect();
+}
+
+/** Values of the topic, in order. */
+async function valuesIn(view: KafkaView): Promise<string[]> {
+  const [partition] = await view.admin.fetchTopicOffsets(topic);
+  const messages = await view.read(topic, Number(partition?.high ?? 0));
+  return messages.map(({ value }) => JSON.parse(String(value)) as string);
+}
+
+/** Produces until it is ended; `acknowledged` has the values with an offset. */
+function producing(bridge: TestBridge, prefix: string) {
+  const acknowledged: string[] = [];
+  const statuses = new Set<number>();
+  let isOver = false;
+  const running = (async () => {
+    for (let count = 0; !isOver; count += 1) {
+      const value = `${prefix}${count}`;
+      const { status } = await send(bridge, { value });
+      statuses.add(status);
+      if (status === 200) acknowledged.push(value);
+    }
+  })();
+  const end = async (): Promise<void> => {
+    isOver = true;
+    await running;
+  };
+  return { acknowledged, statuses, end };
+}
 
 interface Report {
   status: number;
@@ -69,8 +138,11 @@ async function untilMode(bridge: TestBridge, cluster: string): Promise<void> {
   await until(`the bridge is ${cluster}`, async () => (await probe(bridge)).cluster === cluster);
 }
 
-async function send(bridge: TestBridge, headers: Record<string, string> = FROM_GATEWAY) {
-  const body = JSON.stringify({ records: [{ value: 'v' }] });
+async function send(
+  bridge: { url: string },
+  { headers = FROM_GATEWAY, value = 'v' }: { headers?: Record<string, string>; value?: string } = {},
+) {
+  const body = JSON.stringify({ records: [{ value }] });
   const sent = { ...headers, 'content-type': 'application/vnd.kafka.json.v2+json' };
   const response = await fetch(`${bridge.url}/topics/${topic}`, { method: 'POST', headers: sent, body });
   return { status: response.status, headers: response.headers, body: (await response.json()) as { message?: string } };
@@ -100,12 +172,20 @@ function promote(bridge: TestBridge, after: string, { mayLose = false } = {}) {
   });
 }
 
+/** Copies from this cluster on, what comes from now on. */
+async function turnMirror(source: Name): Promise<void> {
+  await mirror.close();
+  const view = source === 'east' ? eastView : west;
+  const [partition] = await view.admin.fetchTopicOffsets(topic);
+  mirror = await startMirror(source, { [`${topic}-0`]: Number(partition?.high ?? 0) });
+}
+
 const w = (index: number): TestBridge => westBridges[index] as TestBridge;
 
 test('a bridge refuses clients until a gateway says which cluster is active, and a client cannot say it', async () => {
   await until('it is ready', async () => (await probe(eastBridge)).status === 200);
   expect(await probe(eastBridge)).toEqual({ status: 200, cluster: 'east;unassigned', promotion: null });
-  await send(eastBridge, { 'causeway-promotion': '0;east' });
+  await send(eastBridge, { headers: { 'causeway-promotion': '0;east' } });
   const refused = await send(eastBridge);
   expect(refused.status).toBe(503);
   expect(refused.body.message).toContain('east has not been promoted');
@@ -123,7 +203,7 @@ test('the cluster that gateways call active becomes it, and the other one serves
   expect(refused.headers.get('causeway-fault')).toBe('cluster');
   expect(refused.headers.get('causeway-promotion')).toBe('1;east');
   expect(refused.headers.get('retry-after')).toBe('1');
-  const fromClient = await send(w(1), {});
+  const fromClient = await send(w(1), { headers: {} });
   expect(fromClient.status).toBe(503);
   expect(fromClient.headers.get('causeway-promotion')).toBeNull();
   expect((await w(1).post('/consumers/g', {})).status).toBe(503);
@@ -140,19 +220,139 @@ test('the cluster that gateways call active becomes it, and the other one serves
   }
 });
 
-test('a switch-over moves the clients, and every bridge of the promoted cluster serves', async () => {
+test('a switch-over loses and repeats nothing, and a bridge that was frozen before it acknowledges nothing after it', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-clusters-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const config = {
+    bridge: { name: 'frozen', region: 'east' },
+    listen: { port: 0 },
+    kafka: { bootstrapServers: [bootstrapOf('east')], cluster: 'east' },
+    clusters: clustersOf('east'),
+    trust: TEST_TRUST,
+  };
+  writeFileSync(join(directory, 'frozen.yaml'), JSON.stringify(config));
+  const frozen = new BridgeProcess(directory, ['--config', 'frozen.yaml']);
+  const url = await frozen.url();
+  await until('the other bridge serves', async () => (await send({ url })).status === 200);
+
+  const clients = Array.from({ length: 4 }, (_, index) => producing(eastBridge, `${index}-`));
+  await until('clients produce', () => clients.every(({ acknowledged }) => acknowledged.length > 20));
+  frozen.child.kill('SIGSTOP');
+  const late = send({ url }, { value: 'late' });
   const promoted = await promote(w(0), '1;east');
   expect(promoted.body).toMatchObject({ promotion: { number: 2, cluster: 'west' }, kind: 'orderly', report: null });
   await untilMode(eastBridge, 'east;standby');
+  await Promise.all(clients.map(({ end }) => end()));
+  frozen.child.kill('SIGCONT');
+  expect((await late).status).toBe(503);
+  expect((await send({ url })).body.message).toContain('east stands by: west is active');
+  frozen.child.kill('SIGKILL');
+
+  for (const { statuses } of clients) expect([...statuses].sort()).toEqual([200, 503]);
+  const acknowledged = clients.flatMap((client) => client.acknowledged);
+  const moved = await valuesIn(west);
+  expect(new Set(moved).size).toBe(moved.length - moved.filter((value) => value === 'v').length + 1);
+  expect(acknowledged.filter((value) => !moved.includes(value))).toEqual([]);
+
   await untilMode(w(1), 'west;active');
   expect((await send(w(1))).status).toBe(200);
-  expect((await send(eastBridge)).body.message).toContain('east stands by: west is active');
   // The same request again, of a gateway that had no response.
-  expect((await promote(w(1), '1;east')).body).toMatchObject({
-    promotion: { number: 2, cluster: 'west' },
-    kind: 'orderly',
-  });
+  expect((await promote(w(1), '1;east')).body).toMatchObject({ promotion: { number: 2, cluster: 'west' } });
   const behind = await promote(eastBridge, '1;east');
   expect(behind.status).toBe(409);
   expect(behind.headers.get('causeway-promotion')).toBe('2;west');
+});
+
+test('a pause ends by itself, and what its promoter hands over after that does not count', async () => {
+  await writeLog('west', { kind: 'pausing', id: 'a', promotion: { number: 3, cluster: 'east' }, timeoutMs: 300 });
+  await untilMode(w(0), 'west;pausing');
+  expect((await send(w(0))).body.message).toContain('west hands over to east');
+  await untilMode(w(0), 'west;active');
+  expect((await send(w(0))).status).toBe(200);
+  await writeLog('west', { kind: 'handedOver', id: 'a' });
+  expect((await send(w(1))).status).toBe(200);
+  expect((await probe(eastBridge)).cluster).toBe('east;standby');
+});
+
+test('a switch-over whose promoter died behind the point of no return is completed by another bridge', async () => {
+  await turnMirror('west');
+  const promotion = { number: 3, cluster: 'east' };
+  await writeLog('west', { kind: 'pausing', id: 'b', promotion, timeoutMs: 60_000 }, { kind: 'handedOver', id: 'b' });
+  await untilMode(eastBridge, 'east;active');
+  await untilMode(w(0), 'west;standby');
+  await turnMirror('east');
+  expect((await send(eastBridge)).status).toBe(200);
+  expect((await ask(eastBridge, '')).body).toMatchObject({
+    promotion,
+    promoted: { kind: 'orderly', reason: 'west handed over' },
+  });
+});
+
+test('without the last records, a switch-over ends as if it had not begun', async () => {
+  mirror.pause();
+  expect((await send(eastBridge, { value: 'not copied' })).status).toBe(200);
+  const refused = await promote(w(0), '3;east');
+  expect(refused.status).toBe(409);
+  expect(refused.body.message).toMatch(/replication did not catch up within 2000 ms: 1 records? (is|are) missing/);
+  await untilMode(eastBridge, 'east;active');
+  expect((await send(eastBridge)).status).toBe(200);
+  mirror.resume();
+});
+
+test('when the active cluster is gone, the other one is promoted if records may be lost, and reports which', async () => {
+  const [before] = await eastView.admin.fetchTopicOffsets(topic);
+  const copied = Number(before?.high);
+  await mirror.untilCopied(topic, copied - 1);
+  mirror.pause();
+  for (let count = 0; count < 3; count += 1)
+    expect((await send(eastBridge, { value: `lost ${count}` })).status).toBe(200);
+  await until('the loss is measured', async () => (await ask(w(0), '')).body.replication?.records === 3);
+  await east.cluster.killBroker(1);
+  const refused = await promote(w(0), '3;east');
+  expect(refused.status).toBe(409);
+  expect(refused.body.message).toContain('up to 3 records would be lost');
+  const forced = await promote(w(0), '3;east', { mayLose: true });
+  const range = { topic, partition: 0, from: copied, to: copied + 3, records: 3 };
+  expect(forced.body).toMatchObject({
+    promotion: { number: 4, cluster: 'west' },
+    kind: 'forced',
+    report: { lost: 'east', isFinal: false, ranges: [range] },
+  });
+  await untilMode(w(1), 'west;active');
+  expect((await send(w(1), { value: 'after' })).status).toBe(200);
+  expect((await ask(w(1), '')).body.reports).toEqual([forced.body.report]);
+});
+
+test('a cluster that returns is fenced, also for a bridge that starts; it rejoins with an exact report of its own records', async () => {
+  await east.cluster.restartBroker(1);
+  const starting = await startBridge('e2', 'east');
+  onTestFinished(() => starting.close());
+  await untilMode(starting, 'east;fenced');
+  await untilMode(eastBridge, 'east;fenced');
+  for (const bridge of [eastBridge, starting]) {
+    const refused = await send(bridge);
+    expect(refused.status).toBe(503);
+    expect(refused.body.message).toContain('east is fenced: west was promoted');
+  }
+  expect((await promote(eastBridge, '4;west', { mayLose: true })).body.message).toContain('let it rejoin first');
+  const rejoined = await ask(eastBridge, '/rejoin', {});
+  expect(rejoined.body).toMatchObject({
+    promotion: { number: 4, cluster: 'west' },
+    report: { lost: 'east', isFinal: true, ranges: [{ topic, partition: 0, records: 3 }] },
+  });
+  await untilMode(starting, 'east;standby');
+  expect((await ask(w(0), '')).body.reports[0]).toEqual(rejoined.body.report);
+  expect((await ask(eastBridge, '/rejoin', {})).status).toBe(409);
+});
+
+test('where consistency is preferred, the active cluster serves only while it reads the log of the other one', async () => {
+  const careful = await startBridge('w3', 'west', { prefer: 'consistency' });
+  onTestFinished(() => careful.close());
+  await untilMode(careful, 'west;active');
+  // A forced promotion stands alone until the lost cluster has rejoined.
+  await writeLog('west', { kind: 'peerJoined', promotion: { number: 4, cluster: 'west' } });
+  await until('it serves', async () => (await send(careful)).status === 200);
+  await east.cluster.killBroker(1);
+  await until('it stops', async () => (await send(careful)).status === 503);
+  expect((await send(w(0))).status).toBe(200);
 });

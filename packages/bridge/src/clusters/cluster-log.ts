@@ -3,8 +3,6 @@
  * when Kafka last confirmed that nothing is missing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LossReport, Promotion } from '@causeway/protocol/clusters.ts';
-import { comparePromotions } from '@causeway/protocol/clusters.ts';
 import { type Instant, NEVER, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
@@ -15,24 +13,10 @@ import { listOffsets } from '../kafka/client/list-offsets.ts';
 import { TopicTail } from '../kafka/fetch/topic-tail.ts';
 import { ProduceClient } from '../kafka/produce/produce.ts';
 import type { StoredRecord } from '../records.ts';
+import { type ClusterFacts, NO_FACTS, withFact } from './cluster-facts.ts';
 import { CLUSTER_TOPIC, ensureClusterTopic } from './cluster-topic.ts';
-import { type ClusterFact, decodeFact, encodeFact, type FactToWrite, type RecordNote } from './log-records.ts';
-import { applyRecord, type ClusterView, EMPTY_VIEW } from './rules.ts';
-
-/** The promotion that a cluster's own log had last. */
-export interface PromotedFact extends RecordNote {
-  promotion: Promotion;
-  how: 'initial' | 'forced' | 'orderly';
-}
-
-export interface ClusterFacts {
-  readonly view: ClusterView;
-  readonly promoted: PromotedFact | undefined;
-  /** Whether the other cluster followed {@link promoted} since. */
-  readonly isPeerJoined: boolean;
-  /** The last first. */
-  readonly reports: readonly LossReport[];
-}
+import { decodeFact, encodeFact, type FactToWrite } from './log-records.ts';
+import type { ClusterView } from './rules.ts';
 
 export interface ClusterLogOptions {
   /** The cluster that the log is about. */
@@ -46,8 +30,6 @@ export interface ClusterLogOptions {
   onTrouble: (reason: string | undefined) => void;
 }
 
-const NOTHING: ClusterFacts = { view: EMPTY_VIEW, promoted: undefined, isPeerJoined: false, reports: [] };
-const MAX_REPORTS = 10;
 const WRITE_TIMEOUT_MS = 5000;
 const PARTITION = 0;
 
@@ -62,9 +44,9 @@ export class ClusterLog {
   readonly #tail: TopicTail;
   readonly #client: ProduceClient;
   readonly #waiters = new Set<Waiter>();
-  #facts = NOTHING;
+  #facts = NO_FACTS;
   /** While the log is read from its beginning. */
-  #next: ClusterFacts | undefined = NOTHING;
+  #next: ClusterFacts | undefined = NO_FACTS;
   #confirmedAt = NEVER;
   #trouble: string | undefined = 'it is being read';
   #wasTroubled = false;
@@ -77,7 +59,7 @@ export class ClusterLog {
     this.#client = new ProduceClient(cluster, { acks: 'all', timeoutMs: WRITE_TIMEOUT_MS, compression: 'none' });
     const findTopic = (end: AbortSignal) => ensureClusterTopic(cluster, within(options.requestTimeoutMs, end));
     const restart = (): void => {
-      this.#next = NOTHING;
+      this.#next = NO_FACTS;
     };
     this.#tail = new TopicTail(
       cluster,
@@ -250,21 +232,4 @@ export class ClusterLog {
     this.#wasTroubled = isTroubled;
     this.#options.onTrouble(reason);
   }
-}
-
-function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): ClusterFacts {
-  const { view, promoted, isPeerJoined, reports } = facts;
-  if (fact.kind === 'report') {
-    const others = reports.filter(({ promotion }) => comparePromotions(promotion, fact.report.promotion) !== 0);
-    return { view, promoted, isPeerJoined, reports: [fact.report, ...others].slice(0, MAX_REPORTS) };
-  }
-  if (fact.kind === 'peerJoined') {
-    const isOfLast = promoted !== undefined && comparePromotions(promoted.promotion, fact.promotion) === 0;
-    return { view, promoted, isPeerJoined: isPeerJoined || isOfLast, reports };
-  }
-  const { record, note } = fact;
-  const next = applyRecord(view, record, name);
-  if (record.kind !== 'promoted' || next === view) return { view: next, promoted, isPeerJoined, reports };
-  const { promotion, how } = record;
-  return { view: next, promoted: { promotion, how, ...note }, isPeerJoined: false, reports };
 }

@@ -19,6 +19,7 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, within } from '../kafka/client/limits.ts';
 import { ClusterLog } from './cluster-log.ts';
 import type { FactToWrite } from './log-records.ts';
+import { type PromotionToWrite, PromotionWriter } from './promotion-writer.ts';
 import { type ClusterRecord, decideCompletion, decideLearned, leaseWaitMs, mayAcknowledge, modeOf } from './rules.ts';
 
 export interface ClusterStateOptions {
@@ -47,6 +48,7 @@ export class ClusterState implements ClusterGate {
   readonly own: ClusterLog;
   readonly peer: ClusterLog | undefined;
   readonly #options: ClusterStateOptions;
+  readonly #writer: PromotionWriter;
   readonly #listeners: ModeListener[] = [];
   #mode: ClusterMode = 'unassigned';
   /** Highest promotions that were learned elsewhere: of all clusters, and of others. */
@@ -83,6 +85,7 @@ export class ClusterState implements ClusterGate {
         if (reason === undefined) this.#checkPeer();
       },
     });
+    this.#writer = new PromotionWriter(cluster, this.own, { requestTimeoutMs });
     if (peer === undefined) return;
     this.peer = new ClusterLog(peer.cluster, {
       name: peer.name,
@@ -126,6 +129,11 @@ export class ClusterState implements ClusterGate {
   get highest(): Promotion | undefined {
     const learned = this.#learned !== undefined && this.#learned.number > 0 ? this.#learned : undefined;
     return highestPromotion(this.own.view.highest, learned);
+  }
+
+  /** The promotion under which this cluster serves; `undefined` while it does not. */
+  get servingPromotion(): Promotion | undefined {
+    return this.#mode === 'active' ? this.own.view.highest : undefined;
   }
 
   get learned(): Promotion | undefined {
@@ -196,6 +204,14 @@ export class ClusterState implements ClusterGate {
     const limits = within(this.#options.requestTimeoutMs);
     await this.own.append([{ fact: { kind: 'rule', record }, ...note }], limits);
     await this.own.confirm(limits);
+  }
+
+  /** Writes that this cluster is active. Errors: as {@link ClusterLog.append}. */
+  async writePromoted(
+    written: Pick<PromotionToWrite, 'promotion' | 'how' | 'by' | 'reason' | 'peerEnds'>,
+  ): Promise<void> {
+    const { leaseMs } = this.#options;
+    await this.#writer.write({ ...written, leaseMs, previous: this.own.view.highest });
   }
 
   /** Whether the other cluster's log can be read, by a question that is asked now. */
@@ -377,10 +393,8 @@ export class ClusterState implements ClusterGate {
 
   /** A switch-over to this cluster passed its point of no return, and its promoter may be gone. */
   async #complete(promotion: Promotion): Promise<void> {
-    const { leaseMs, bridge: by } = this.#options;
-    const previous = this.own.view.highest;
     const reason = `${this.peer?.name ?? ''} handed over`;
-    await this.write({ kind: 'promoted', promotion, how: 'orderly', leaseMs }, { by, reason, previous });
+    await this.writePromoted({ promotion, how: 'orderly', by: this.#options.bridge, reason });
   }
 
   /** The active cluster serves on when a switch-over takes too long. */

@@ -34,6 +34,22 @@ const Promoted = Type.Object({
   previous: Type.Optional(PromotionSchema),
   how: Type.Unsafe<PromotionKind>({ type: 'string', enum: [...PROMOTION_KINDS] }),
   leaseMs: Type.Integer({ minimum: 1 }),
+  /** Of the records before it that say where the topics of the cluster ended. */
+  pointId: Type.Optional(Type.String()),
+});
+const Point = Type.Object({
+  ...Head,
+  kind: Type.Literal('point'),
+  id: Type.String(),
+  topics: Type.Array(
+    Type.Object({
+      topic: Type.String(),
+      /** By partition. */
+      ends: Type.Array(Type.Integer({ minimum: 0 })),
+      /** After a switch-over: the final ends in the other cluster, of the same records. */
+      peerEnds: Type.Optional(Type.Array(Type.Integer({ minimum: 0 }))),
+    }),
+  ),
 });
 const Pausing = Type.Object({
   ...Head,
@@ -54,7 +70,10 @@ const OfPromotion = Type.Object({
 });
 const Report = Type.Object({ ...Head, kind: Type.Literal('report'), report: LossReport });
 
-const AnyRecord = Type.Union([Promoted, Pausing, EndOfPause, OfPromotion, Report]);
+/** Where a topic ended when its cluster was promoted. */
+export type TopicPoint = Static<typeof Point>['topics'][number];
+
+const AnyRecord = Type.Union([Promoted, Point, Pausing, EndOfPause, OfPromotion, Report]);
 type AnyRecord = Static<typeof AnyRecord>;
 const check = Compile(AnyRecord);
 
@@ -67,7 +86,9 @@ export interface RecordNote {
 
 /** What a record of a log says. */
 export type ClusterFact =
-  | { kind: 'rule'; record: ClusterRecord; note: RecordNote }
+  | { kind: 'rule'; record: ClusterRecord; note: RecordNote; pointId: string | undefined }
+  /** A part of the point of the promotion with this `pointId`. */
+  | { kind: 'point'; id: string; topics: readonly TopicPoint[] }
   /** The other cluster follows this promotion: with `prefer: consistency`, its log is needed from then on. */
   | { kind: 'peerJoined'; promotion: Promotion }
   | { kind: 'report'; report: LossReport };
@@ -78,15 +99,18 @@ export interface FactToWrite {
   reason: string;
   /** Of `promoted`: the one before. */
   previous?: Promotion | undefined;
+  /** Of `promoted`. */
+  pointId?: string | undefined;
 }
 
-export function encodeFact({ fact, by, reason, previous }: FactToWrite): { key: Buffer; value: Buffer } {
+export function encodeFact({ fact, by, reason, previous, pointId }: FactToWrite): { key: Buffer; value: Buffer } {
   const head = { version: VERSION, by, reason, atMs: Date.now() };
   const body = fact.kind === 'rule' ? fact.record : fact;
   const id = fact.kind === 'report' ? formatPromotion(fact.report.promotion) : randomUUID();
   return {
     key: Buffer.from(`${body.kind};${id}`),
-    value: Buffer.from(JSON.stringify(Object.assign(head, body, previous === undefined ? {} : { previous }))),
+    // Without the fields that are undefined.
+    value: Buffer.from(JSON.stringify(Object.assign(head, body, { previous, pointId }))),
   };
 }
 
@@ -100,12 +124,16 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
       return { kind: 'report', report: parsed.report };
     case 'peerJoined':
       return { kind: 'peerJoined', promotion: parsed.promotion };
-    default:
-      return { kind: 'rule', record: ruleRecord(parsed), note: { by, reason, atMs } };
+    case 'point':
+      return { kind: 'point', id: parsed.id, topics: parsed.topics };
+    default: {
+      const pointId = parsed.kind === 'promoted' ? parsed.pointId : undefined;
+      return { kind: 'rule', record: ruleRecord(parsed), note: { by, reason, atMs }, pointId };
+    }
   }
 }
 
-function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' }>): ClusterRecord {
+function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' | 'point' }>): ClusterRecord {
   switch (parsed.kind) {
     case 'promoted':
       return { kind: 'promoted', promotion: parsed.promotion, how: parsed.how, leaseMs: parsed.leaseMs };

@@ -14,6 +14,7 @@ import {
 } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
+import type { PartitionOffset } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { ClusterLog } from './cluster-log.ts';
 import { type ClusterState, isSamePromotion } from './cluster-state.ts';
@@ -96,7 +97,7 @@ export class Promoter {
   }
 
   async #switchOver(promotion: Promotion, note: Note, mayLose: boolean): Promise<PromoteResponse> {
-    const { state, leaseMs, switchOverTimeoutMs, log } = this.#options;
+    const { state, replication, leaseMs, switchOverTimeoutMs, log } = this.#options;
     const { peer } = state;
     if (peer === undefined) throw this.#refusal('it has no peer (clusters.peer)');
     const startedAtMs = performance.now();
@@ -114,10 +115,13 @@ export class Promoter {
         throw this.#refusal(`${peer.name} is not active (${mode}), or another switch-over is under way`);
       }
     }
+    let peerEnds: readonly PartitionOffset[] | undefined;
     try {
       // By then no bridge of it acknowledges anything any more.
       await delay(waitMs);
-      const missing = await this.#catchUp();
+      const limits = within(switchOverTimeoutMs);
+      peerEnds = await replication?.readEnds(limits);
+      const missing = (peerEnds && (await replication?.catchUp(peerEnds, limits))) ?? 0;
       if (missing > 0) {
         throw this.#refusal(
           `replication did not catch up within ${switchOverTimeoutMs} ms: ${missing} records are missing`,
@@ -140,7 +144,7 @@ export class Promoter {
         throw this.#refusal(`${peer.name} did not hand over in time, and is ${mode}`);
       }
     }
-    await this.#writePromoted(promotion, 'orderly', note);
+    await this.#writePromoted({ promotion, how: 'orderly', ...(peerEnds === undefined ? {} : { peerEnds }) }, note);
     log.info({ promotion: formatPromotion(promotion), durationMs: performance.now() - startedAtMs }, 'switched over');
     return { promotion, kind: 'orderly', report: null };
   }
@@ -154,27 +158,22 @@ export class Promoter {
     if (report !== undefined) {
       await state.own.append([{ fact: { kind: 'report', report }, ...note }], within(requestTimeoutMs));
     }
-    await this.#writePromoted(promotion, 'forced', note);
+    await this.#writePromoted({ promotion, how: 'forced' }, note);
     log.info({ promotion: formatPromotion(promotion), carried }, 'promoted by force');
     return { promotion, kind: 'forced', report: report ?? null };
   }
 
-  async #writePromoted(promotion: Promotion, how: 'forced' | 'orderly', note: Note): Promise<void> {
-    const { state, leaseMs } = this.#options;
-    const previous = state.highest;
-    await state.write({ kind: 'promoted', promotion, how, leaseMs }, { ...note, previous });
+  async #writePromoted(
+    written: { promotion: Promotion; how: 'forced' | 'orderly'; peerEnds?: readonly PartitionOffset[] },
+    note: Note,
+  ): Promise<void> {
+    const { state } = this.#options;
+    const { promotion } = written;
+    await state.writePromoted({ ...written, ...note });
     // A higher one came first, or another bridge was quicker with the same.
     if (!isSamePromotion(state.own.view.highest, promotion) || state.own.view.mode !== 'active') {
       throw this.#refusal('another promotion came first');
     }
-  }
-
-  /** How many records of the other cluster are missing here at the end. */
-  async #catchUp(): Promise<number> {
-    const { replication, switchOverTimeoutMs } = this.#options;
-    if (replication === undefined) return 0;
-    const limits = within(switchOverTimeoutMs);
-    return await replication.catchUp(await replication.readEnds(limits), limits);
   }
 
   async #carryOverFromPeer(): Promise<void> {

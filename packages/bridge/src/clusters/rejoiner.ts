@@ -22,6 +22,7 @@ export interface Rejoined {
 
 /** Counting the records of a long tail takes a while. */
 const REPORT_TIMEOUT_MS = 30_000;
+const REACH_TIMEOUT_MS = 2000;
 const BY = 'operator';
 
 export class Rejoiner {
@@ -31,7 +32,10 @@ export class Rejoiner {
     this.#options = options;
   }
 
-  /** Errors: `promotionRefused` for a cluster that is not fenced; `kafkaUnavailable` while the active one cannot be reached. */
+  /**
+   * Without a report while the active cluster cannot be reached: it may be gone for good, and this one is to be promoted again.
+   * Errors: `promotionRefused` for a cluster that is not fenced; `kafkaUnavailable`.
+   */
   async rejoin(): Promise<Rejoined> {
     const { state, requestTimeoutMs } = this.#options;
     const { own, self } = state;
@@ -43,7 +47,8 @@ export class Rejoiner {
     }
     // Bridges of this cluster acknowledge records until their confirmations are too old: those are of the tail, too.
     await delay(leaseWaitMs(state.leaseMs));
-    const report = await this.report();
+    const isPeerReachable = await state.isPeerReachable(REACH_TIMEOUT_MS);
+    const report = isPeerReachable ? await this.report() : undefined;
     await this.#join(highest);
     await state.write({ kind: 'rejoined', promotion: highest }, { by: BY, reason: 'let rejoin' });
     return { promotion: highest, report: report ?? null };

@@ -239,7 +239,7 @@ describe('a request to promote', () => {
     ['the active one that a gateway takes for fenced', ACTIVE, { after: '2;west', isPeerReachable: true }, 'isFenced'],
     ['a fenced one', FENCED, { after: '2;west' }, 'isFenced'],
     ['a fenced one whose peer is there', FENCED, { after: '2;west', mayLose: true, isPeerReachable: true }, 'isFenced'],
-    ['a fenced one without its peer that may lose', FENCED, { after: '2;west', mayLose: true }, 'force 3;east'],
+    ['a fenced one without its peer that may lose', FENCED, { after: '2;west', mayLose: true }, 'isFenced'],
   ])('%s', (_name, records, { learned, after, mayLose = false, isPeerReachable = false }, decision) => {
     const decided = decidePromotion({
       self: SELF,

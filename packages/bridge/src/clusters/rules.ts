@@ -150,7 +150,8 @@ export function decidePromotion({
   if (mode === 'active') return { kind: 'isActive', promotion: view.highest ?? known };
   if (comparePromotions(known, after) > 0) return { kind: 'superseded', highest: known };
   const promotion = { number: known.number + 1, cluster: self };
-  if (mode === 'fenced' && (isPeerReachable || !mayLose)) return { kind: 'isFenced' };
+  // Not even by force: a gateway's timer would activate what lacks all that the other cluster stored since. An operator lets it rejoin first.
+  if (mode === 'fenced') return { kind: 'isFenced' };
   if (isPeerReachable) return { kind: 'switchOver', promotion };
   return mayLose ? { kind: 'force', promotion } : { kind: 'wouldLose' };
 }
