@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonAnswer, TestBridge } from '../../../test/harness/bridge.ts';
 import { watchPools } from '../../../test/harness/connection-pools.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
+import { keyOfSlot } from '../../../test/harness/keyed-traffic.ts';
 import { type OwnKafka, PATIENT_BROKER, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { until } from '../../../test/harness/until.ts';
 import { ANSWER_TOPIC, SLOT_TOPIC } from '../src/idempotency/topics.ts';
@@ -236,6 +237,9 @@ test('only requests with an idempotency key need the rights for transactions, an
   for (const topic of [ANSWER_TOPIC, SLOT_TOPIC]) await allow(AclResourceTypes.TOPIC, topic, AclOperationTypes.ALL);
   const missing = /TransactionalIdAuthorizationException/;
   await until('the transaction is refused', async () => missing.test(await refusal()));
+  // Those that wait for another request to take their slot over, too.
+  const ofSlot = Array.from({ length: 12 }, () => send(writable, { 'idempotency-key': keyOfSlot(5) }));
+  for (const { text } of await Promise.all(ofSlot)) expect(text).toMatch(missing);
   expect((await bridge.get('/ready')).status).toBe(200);
   expect((await send(writable, {})).body.offsets).toMatchObject([{ partition: 0 }]);
   const { TRANSACTIONAL_ID } = AclResourceTypes;

@@ -142,6 +142,78 @@ export function testAnswers(kafka: KafkaView): void {
     });
   });
 
+  describe('a topic that was known, and is deleted', () => {
+    async function knownTopic(to: TestBridge, partitionCount: number): Promise<string> {
+      const topic = await kafka.topic(partitionCount);
+      const request = { path: `/topics/${topic}`, body: records('a'), key: unique('key') };
+      expect(await send(request, to)).toMatchObject({ status: 200, replayed: null });
+      await kafka.admin.deleteTopics({ topics: [topic] });
+      return topic;
+    }
+    /** Has no topics made. */
+    let lean: TestBridge;
+    beforeAll(async () => {
+      const producer = { allowAutoTopicCreation: false, maxBlockMs: 1_000 };
+      const named = { bridge: { name: unique('lean'), region: 'east' } };
+      lean = await TestBridge.start(kafka.bootstrap, Object.assign(named, { producer }));
+      return () => lean.close();
+    });
+
+    test('has the entry of one that was never known, now and at each repetition', async () => {
+      const request = {
+        path: `/topics/${await knownTopic(lean, 1)}`,
+        body: records('a', 'b'),
+        key: unique('key'),
+      };
+      const first = await send(request, lean);
+      const entry = { error_code: 404, message: expect.stringContaining('not present in metadata') };
+      expect(JSON.parse(first.text)).toEqual({ offsets: [entry, entry] });
+      expect(await send(request, lean)).toEqual({ ...first, replayed: 'true' });
+    });
+
+    test('and made again with fewer partitions, stores the records', async () => {
+      const topic = await knownTopic(lean, 3);
+      const keys = Array.from({ length: 9 }, (_, index) => `k${index}`);
+      const body = JSON.stringify({ records: keys.map((key) => ({ key, value: key })) });
+      const sent = send({ path: `/topics/${topic}`, body, key: unique('key') }, lean);
+      await kafka.createTopic(topic, 1);
+      // An attempt that was aborted may have stored some of them.
+      const { offsets } = JSON.parse((await sent).text) as { offsets: { partition: number; offset: number }[] };
+      const first = offsets[0]?.offset ?? Number.NaN;
+      expect(offsets).toEqual(keys.map((_, index) => ({ partition: 0, offset: first + index })));
+    });
+  });
+
+  describe('async=true', () => {
+    let strict: TestBridge;
+    beforeAll(async () => {
+      const named = { bridge: { name: unique('strict'), region: 'east' } };
+      const producer = { maxRequestBytes: 10_000, maxBatchBytes: 10_000 };
+      strict = await TestBridge.start(kafka.bootstrap, Object.assign(named, { producer }));
+      return () => strict.close();
+    });
+    test.each([
+      ['a partition that does not exist', (topic: string) => ({ topic, record: { value: 'b', partition: 7 } }), 404],
+      ['a record that is too large', (topic: string) => ({ topic, record: { value: 'x'.repeat(20_000) } }), 413],
+      ['an illegal name', () => ({ topic: 'a,b', record: { value: 'b' } }), 422],
+    ])('refuses a request as a whole for %s, with the status as without a key', async (_, partsOf, status) => {
+      const { topic, record } = partsOf(await kafka.topic());
+      const path = `/topics/${topic}?async=true`;
+      const body = JSON.stringify({ records: [{ value: 'a' }, record] });
+      const without = await fetch(`${strict.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': JSON_V2 },
+        body,
+      });
+      const refused = await send({ path, body, key: unique('key') }, strict);
+      expect(refused).toEqual({ status, text: await without.text(), replayed: null });
+      expect(without.status).toBe(status);
+      if (status === 422) return;
+      const ends = await kafka.admin.fetchTopicOffsets(topic);
+      expect(ends.every(({ high }) => high === '0')).toBe(true);
+    });
+  });
+
   describe('a key stands for one request of one principal', () => {
     const changes: [string, { body?: string; contentType?: string; partition?: string; query?: string }][] = [
       ['another body', { body: records('other') }],

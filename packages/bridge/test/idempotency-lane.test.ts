@@ -30,6 +30,8 @@ async function lane({ isHeld = () => true, maxBatchBytes = 1_048_576 } = {}) {
   onTestFinished(() => client.close());
   const transaction = { transactionalId: unique('causeway-answers-lane'), transactionTimeoutMs: 15_000 };
   const totals = new IdempotencyTotals();
+  /** As of the first request. */
+  const infos = new Map<string, TopicInfo>();
   const tested = new Lane({
     producer: new TransactionalProducer(cluster, client, transaction),
     answerLog,
@@ -42,11 +44,11 @@ async function lane({ isHeld = () => true, maxBatchBytes = 1_048_576 } = {}) {
     regain: (limits) => answerLog.readToEnd(limits),
     suspend: () => {},
     onFreed: () => {},
+    topicOf: (name) => infos.get(name),
+    onTopicGone: () => {},
     log: { info: () => {}, error: () => {} },
   });
   onTestFinished(() => tested.close());
-  /** As of the first request. */
-  const infos = new Map<string, TopicInfo>();
   const infoOf = async (topic: string) => {
     const known = infos.get(topic);
     if (known !== undefined) return known;

@@ -90,6 +90,7 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
     principal: sender.via === 'gateway' ? sender.principal : undefined,
     fingerprint: fingerprintOf({ target, contentType: headers['content-type'], body }),
     sender: sender.via === 'gateway' ? sender : { via: 'client' },
+    isAsync,
     isRelease: sender.via === 'gateway' && sender.releaseReason !== undefined,
     topic,
     records,

@@ -6,27 +6,20 @@ import { bounded, type Limits, remainingMs, within } from '../kafka/client/limit
 import { ProduceClient } from '../kafka/produce/produce.ts';
 import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import type { OpenBytes } from '../producer/open-requests.ts';
-import { addedBytes, serializedBytes } from '../producer/record-size.ts';
-import { resultOf } from '../producer/refusal.ts';
-import { TopicLookup } from '../producer/topic-lookup.ts';
-import type { RecordToProduce } from '../records.ts';
-import { AnswerLog } from './answer-log.ts';
 import { type Answer, encodeIdentity } from './answers.ts';
 import { laneId } from './claims.ts';
 import { IdempotencyTotals } from './idempotency-totals.ts';
-import { type AnswerPlace, hashKey, type KeyHash } from './key-shard.ts';
-import type { InSlices, KeyedOutcome, KeyedRequest } from './keyed-request.ts';
+import { Intake } from './intake.ts';
+import { KeyLogs } from './key-logs.ts';
+import { type AnswerPlace, hashKey } from './key-shard.ts';
+import type { Key, KeyedOutcome, KeyedRequest, KeyedSend } from './keyed-request.ts';
 import { Lane, type LaneLog } from './lane.ts';
 import type { ResultRun } from './result-runs.ts';
-import { decideKey, decideKeyed, type KeyedQuestion } from './rules.ts';
-import { SlotLog } from './slot-log.ts';
+import { decideKey, decideKeyed } from './rules.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
-import { SLOT_TOPIC } from './topics.ts';
 
 /** One transaction at a time commits the most requests; claims name the lane, so that versions may have more. */
 const LANE_COUNT = 1;
-/** How often a bridge that has seen no request with a key looks whether another one has. */
-const WATCH_INTERVAL_MS = 5_000;
 /** A slot that a gateway has this bridge free is for another one: other requests that are on their way do not bring it back. */
 const RELEASED_MS = 1_000;
 /** How long a bridge that stops tries to free its slots. */
@@ -56,33 +49,10 @@ export interface KeyedProducerOptions {
   log: LaneLog;
 }
 
-export interface KeyedSend {
-  key: string;
-  principal: string | undefined;
-  fingerprint: string;
-  sender: KeyedQuestion['sender'];
-  /** The owner is to free the slot. */
-  isRelease: boolean;
-  topic: string;
-  records: readonly RecordToProduce[];
-  /** Size of the request's body, which the records keep in memory. */
-  bodyBytes: number;
-  inSlices: InSlices;
-}
-
 export interface KeyedResponse {
   answer: Answer;
   /** Of the records that were stored, or refused, for this request; `undefined`: for an earlier one with the key. */
   results: readonly ResultRun[] | undefined;
-}
-
-/** A key among those of all principals. */
-interface Key {
-  identity: string;
-  /** Of its answer in the log. */
-  bytes: Buffer;
-  hash: KeyHash;
-  slot: number;
 }
 
 interface Open {
@@ -94,19 +64,15 @@ export class KeyedProducer {
   readonly totals = new IdempotencyTotals();
   readonly #options: KeyedProducerOptions;
   readonly #client: ProduceClient;
-  readonly #slotLog: SlotLog;
-  readonly #answerLog: AnswerLog;
+  readonly #logs: KeyLogs;
   readonly #slots: Slots;
-  readonly #topics: TopicLookup;
+  readonly #intake: Intake;
   readonly #lanes: readonly Lane[];
   /** By identity of the key. */
   readonly #open = new Map<string, Open>();
   /** When a gateway had a slot freed. */
   readonly #releasedMs = new Map<number, number>();
-  #watch: NodeJS.Timeout | undefined;
-  #hasBegun = false;
   #isClosing = false;
-  #isClosed = false;
 
   constructor(options: KeyedProducerOptions) {
     this.#options = options;
@@ -116,23 +82,19 @@ export class KeyedProducer {
       timeoutMs: requestTimeoutMs,
       compression: producer.compression,
     });
-    const note = (log_: string) => (reason: string | undefined) =>
-      log.info({ reason }, reason === undefined ? `${log_} read` : `${log_} not readable`);
-    this.#slotLog = new SlotLog(cluster, {
-      requestTimeoutMs,
-      onClaim: (slot) => this.#slots.onClaim(slot),
-      onTrouble: note('slots of idempotency keys'),
-    });
-    this.#answerLog = new AnswerLog(cluster, {
+    this.#logs = new KeyLogs(cluster, {
       requestTimeoutMs,
       retentionMs: producer.idempotencyRetentionMs,
       maxKeys: producer.idempotencyMaxKeys,
-      onTrouble: note('answers to idempotency keys'),
+      onBegin: () => this.#slots.start(this.#lanes),
+      onClaim: (slot) => this.#slots.onClaim(slot),
+      log,
     });
     const { totals } = this;
-    const [slotLog, answerLog, client] = [this.#slotLog, this.#answerLog, this.#client];
+    const [client, slotLog, answerLog] = [this.#client, this.#logs.claims, this.#logs.answers];
     this.#slots = new Slots({ cluster, client, slotLog, answerLog, self, totals, log });
-    this.#topics = new TopicLookup(cluster, producer);
+    const push = (request: KeyedRequest): void => this.#slots.laneOf(request.slot).push(request);
+    this.#intake = new Intake(cluster, Object.assign({ open: options.open, push }, producer));
     this.#lanes = Array.from({ length: LANE_COUNT }, (_, lane) => this.#lane(lane));
   }
 
@@ -143,37 +105,21 @@ export class KeyedProducer {
     return new Lane({
       ...producer,
       producer: new TransactionalProducer(cluster, this.#client, transaction),
-      answerLog: this.#answerLog,
+      answerLog: this.#logs.answers,
       totals: this.totals,
       holds: (slot) => slots.holds(slot),
       regain: (limits) => slots.regain(lane, limits),
       suspend: () => slots.suspend(lane),
       onFreed: (slot) => slots.onFreed(slot),
+      topicOf: (name) => cluster.knownTopic(name),
+      onTopicGone: (request) => void this.#intake.findAgain(request),
       log,
     });
   }
 
   /** Begins to read the logs as soon as a bridge has created their topics, or when the first request with a key arrives. */
   start(): void {
-    this.#watch = setInterval(() => void this.#beginIfUsed(), WATCH_INTERVAL_MS);
-    this.#watch.unref();
-    void this.#beginIfUsed();
-  }
-
-  async #beginIfUsed(): Promise<void> {
-    const { cluster, requestTimeoutMs } = this.#options;
-    const topics = await cluster.topics([SLOT_TOPIC], within(requestTimeoutMs), { maxAgeMs: 0 }).catch(() => undefined);
-    const slots = topics?.get(SLOT_TOPIC);
-    if (slots !== undefined && 'topic' in slots) this.#begin();
-  }
-
-  #begin(): void {
-    if (this.#hasBegun || this.#isClosed) return;
-    this.#hasBegun = true;
-    clearInterval(this.#watch);
-    this.#slotLog.start();
-    this.#answerLog.start();
-    this.#slots.start(this.#lanes);
+    this.#logs.start();
   }
 
   /** Answers what is under way, and frees the slots, so that other bridges take them over at once. */
@@ -188,11 +134,9 @@ export class KeyedProducer {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#watch);
     for (const lane of this.#lanes) lane.close();
     this.#slots.close();
-    await Promise.all([this.#slotLog.close(), this.#answerLog.close()]);
+    await this.#logs.close();
     await this.#client.close();
   }
 
@@ -204,7 +148,7 @@ export class KeyedProducer {
   }
 
   get keyCount(): number {
-    return this.#answerLog.keyCount;
+    return this.#logs.answers.keyCount;
   }
 
   get maxKeys(): number {
@@ -212,7 +156,7 @@ export class KeyedProducer {
   }
 
   get expiredCount(): number {
-    return this.#answerLog.expiredCount;
+    return this.#logs.answers.expiredCount;
   }
 
   get heldSlotCount(): number {
@@ -240,9 +184,10 @@ export class KeyedProducer {
   async #send(request: KeyedSend, limits: Limits): Promise<KeyedResponse> {
     const key = keyOf(request);
     let hasLost = false;
+    let failure: unknown;
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
-      await this.#untilLoaded(limits);
-      const place = this.#answerLog.placeOf(key.hash);
+      await this.#logs.untilLoaded(limits, (reading, bounds) => this.#slots.whileRead(reading, bounds));
+      const place = this.#logs.answers.placeOf(key.hash);
       if (place !== undefined) return await this.#replay(request, place, limits);
       const open = this.#open.get(key.identity);
       if (open !== undefined) {
@@ -261,22 +206,19 @@ export class KeyedProducer {
       if (decision.kind === 'take') {
         if (this.#isClosing || this.#isForOthers(request, key.slot))
           throw new BridgeError('misdirected', misdirection(undefined));
-        await this.#slots.take(key.slot, decision.guard, limits);
+        failure = await this.#slots.take(key.slot, decision.guard, limits);
         continue;
       }
       const outcome = await this.#execute(request, key, limits);
       if (outcome.kind === 'answered') return outcome;
       hasLost = true;
     }
-    throw new BridgeError('kafkaUnavailable', {
-      message: 'Bridges contend for this Idempotency-Key',
-      retryAfterSeconds: 1,
-    });
+    throw failure ?? new BridgeError('kafkaUnavailable', { message: 'Bridges contend for this Idempotency-Key' });
   }
 
   /** The answer that the key's request got, from the log. */
   async #replay({ fingerprint }: KeyedSend, place: AnswerPlace, limits: Limits): Promise<KeyedResponse> {
-    const answer = await this.#answerLog.read(place, limits);
+    const answer = await this.#logs.answers.read(place, limits);
     const known = { loggedFingerprint: answer.fingerprint, openFingerprint: undefined, fingerprint };
     if (decideKey(known) === 'mismatch') throw new BridgeError('keyReused');
     return { answer, results: undefined };
@@ -295,8 +237,8 @@ export class KeyedProducer {
   }
 
   #decide({ sender }: KeyedSend, slot: number, hasLost: boolean) {
-    const claim = this.#slotLog.claimOf(slot);
-    const isOwnerAlive = claim.owner !== undefined && this.#slotLog.isAlive(claim.owner, ALIVE_MS);
+    const claim = this.#logs.claims.claimOf(slot);
+    const isOwnerAlive = claim.owner !== undefined && this.#logs.claims.isAlive(claim.owner, ALIVE_MS);
     const isHeld = this.#slots.holds(slot);
     return decideKeyed({ claim, self: this.#options.self, isHeld, sender, isOwnerAlive, hasLost });
   }
@@ -309,88 +251,22 @@ export class KeyedProducer {
   }
 
   #isFree(slot: number): boolean {
-    return this.#slotLog.claimOf(slot).owner === undefined;
+    return this.#logs.claims.claimOf(slot).owner === undefined;
   }
 
   /** Notes the key at once: no other request with it is executed here meanwhile. */
   #execute(request: KeyedSend, key: Key, limits: Limits): Promise<KeyedOutcome> {
-    const { records, bodyBytes, fingerprint } = request;
-    if (!this.#answerLog.hasRoomFor(this.#open.size + 1)) {
+    if (!this.#logs.answers.hasRoomFor(this.#open.size + 1)) {
       throw new BridgeError('overloaded', {
         message:
           'The bridge keeps as many idempotency keys as it may (producer.idempotencyMaxKeys), and forgets none before its time',
         retryAfterSeconds: 60,
       });
     }
-    const recordBytes = records.map(serializedBytes);
-    const bytes = recordBytes.reduce((sum, size) => sum + size, 0);
-    const keptBytes = Math.max(bytes, bodyBytes);
-    const { open, producer } = this.#options;
-    if (open.bytes > 0 && open.bytes + keptBytes > producer.maxQueuedBytes) {
-      throw new BridgeError('overloaded', { retryAfterSeconds: 1 });
-    }
-    open.bytes += keptBytes;
-    const size = { recordBytes, bytes: addedBytes(bytes, records.length) };
-    const outcome = this.#push(request, key, size, limits).finally(() => {
-      open.bytes -= keptBytes;
-      this.#open.delete(key.identity);
-    });
+    const outcome = this.#intake.take(request, key, limits).finally(() => this.#open.delete(key.identity));
     outcome.catch(() => {});
-    this.#open.set(key.identity, { fingerprint, outcome });
+    this.#open.set(key.identity, { fingerprint: request.fingerprint, outcome });
     return outcome;
-  }
-
-  async #push(
-    { topic, records, fingerprint, inSlices }: KeyedSend,
-    key: Key,
-    { recordBytes, bytes }: Pick<KeyedRequest, 'recordBytes' | 'bytes'>,
-    limits: Limits,
-  ): Promise<KeyedOutcome> {
-    let info = this.#topics.known(topic, records);
-    const results: ResultRun[] = [];
-    if (info === undefined) {
-      const answer = await this.#topics.wait(topic);
-      if ('topic' in answer) info = answer.topic;
-      else if (answer.refusal.reason === 'kafkaSilent') throw new BridgeError('kafkaUnavailable');
-      else results.push(Object.assign({ first: 0, count: records.length }, resultOf(answer.refusal)));
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<KeyedOutcome>();
-    const request: KeyedRequest = {
-      identity: key.bytes,
-      keyHash: key.hash,
-      slot: key.slot,
-      fingerprint,
-      topic,
-      info,
-      records,
-      recordBytes,
-      bytes,
-      results,
-      inSlices,
-      answer: undefined,
-      deadlineAtMs: limits.deadlineAtMs,
-      notBeforeMs: 0,
-      isUncertain: false,
-      resolve,
-      reject,
-    };
-    this.#slots.laneOf(key.slot).push(request);
-    return await promise;
-  }
-
-  /** The first request of a system waits for Kafka to create both topics: as long as it may take, not only `maxBlockMs`. */
-  async #untilLoaded(limits: Limits): Promise<void> {
-    this.#begin();
-    try {
-      await this.#slotLog.untilLoaded(limits);
-      if (!this.#answerLog.isLoaded) await this.#slots.whileRead(this.#answerLog.untilLoaded(limits), limits);
-    } catch {
-      const reason =
-        this.#slotLog.trouble ?? this.#answerLog.trouble ?? 'the answers to idempotency keys are being read';
-      throw new BridgeError('kafkaUnavailable', {
-        message: `Requests with an Idempotency-Key cannot be served now: ${reason}`,
-      });
-    }
   }
 }
 

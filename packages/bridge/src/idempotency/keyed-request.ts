@@ -1,9 +1,35 @@
-/** A request with an idempotency key, while it is under way in this bridge. */
+/** A request with an idempotency key: as it arrives, and while it is under way in this bridge. */
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { RecordToProduce } from '../records.ts';
 import type { Answer } from './answers.ts';
 import type { KeyHash } from './key-shard.ts';
 import type { ResultRun } from './result-runs.ts';
+import type { KeyedQuestion } from './rules.ts';
+
+export interface KeyedSend {
+  key: string;
+  principal: string | undefined;
+  fingerprint: string;
+  sender: KeyedQuestion['sender'];
+  /** The owner is to free the slot. */
+  isRelease: boolean;
+  /** With `async=true`: refused as a whole if a record cannot be stored. */
+  isAsync: boolean;
+  topic: string;
+  records: readonly RecordToProduce[];
+  /** Size of the request's body, which the records keep in memory. */
+  bodyBytes: number;
+  inSlices: InSlices;
+}
+
+/** A key among those of all principals. */
+export interface Key {
+  identity: string;
+  /** Of its answer in the log. */
+  bytes: Buffer;
+  hash: KeyHash;
+  slot: number;
+}
 
 export interface KeyedRequest {
   /** The key of its answer in the log, and the hash of that. */

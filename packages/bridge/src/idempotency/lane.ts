@@ -7,6 +7,7 @@ import { BridgeError } from '../errors.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { isForbidden } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../kafka/client/limits.ts';
+import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import { Partitioner } from '../producer/partitioner.ts';
@@ -42,6 +43,10 @@ export interface LaneOptions extends RecordLimits {
   suspend: () => void;
   /** The lane has freed this slot. */
   onFreed: (slot: number) => void;
+  /** The topic as it is known now. */
+  topicOf: (name: string) => TopicInfo | undefined;
+  /** The topic of a request is not known any more: the lane is to get the request again when it was looked for. */
+  onTopicGone: (request: KeyedRequest) => void;
   log: LaneLog;
 }
 
@@ -181,7 +186,7 @@ export class Lane {
 
   /** The first requests that fit into one transaction, and whose slots the lane holds. */
   #take(): KeyedRequest[] {
-    const { maxBatchBytes, maxBatchRecords, holds, answerLog } = this.#options;
+    const { maxBatchBytes, maxBatchRecords, holds, answerLog, onTopicGone } = this.#options;
     const group: KeyedRequest[] = [];
     const later: KeyedRequest[] = [];
     let [bytes, records, taken] = [0, 0, 0];
@@ -194,6 +199,8 @@ export class Lane {
         request.resolve({ kind: 'lost' });
       } else if (request.notBeforeMs > nowMs) {
         later.push(request);
+      } else if (!this.#hasTopic(request)) {
+        onTopicGone(request);
       } else {
         bytes += request.bytes;
         records += request.records.length;
@@ -204,6 +211,14 @@ export class Lane {
     }
     this.#queue = [...later, ...this.#queue.slice(taken)];
     return group;
+  }
+
+  /** The topic may have been made again since, or have more partitions. */
+  #hasTopic(request: KeyedRequest): boolean {
+    if (request.info === undefined) return true;
+    const info = this.#options.topicOf(request.topic);
+    if (info !== undefined) request.info = info;
+    return info !== undefined;
   }
 
   async #transact(taken: readonly KeyedRequest[]): Promise<void> {

@@ -105,29 +105,21 @@ export class Slots {
     for (const slot of claimed) if (this.#isClaimed(slot)) this.#held.add(slot);
   }
 
-  /** Takes a slot over from a guard, if that still guards it. Errors: `kafkaForbidden`, `kafkaUnavailable`. */
-  async take(slot: number, guard: string, limits: Limits): Promise<void> {
+  /**
+   * Takes a slot over from a guard, if that still guards it. Returns why the taking over failed that another request has begun: then this
+   * request may try it itself. Errors: `kafkaForbidden`, `kafkaUnavailable`.
+   */
+  async take(slot: number, guard: string, limits: Limits): Promise<unknown> {
     for (const { slots, done } of this.#takeOvers.values()) {
-      if (!slots.has(slot)) continue;
-      await bounded(
-        done.catch(() => {}),
-        limits,
-      );
-      return;
+      if (slots.has(slot)) return await failureOf(done, limits);
     }
     const lane = this.laneOf(slot);
     if (lane.id === guard) {
       await lane.check(limits);
-      return;
+      return undefined;
     }
     let takeOver = this.#takeOvers.get(guard);
-    if (takeOver?.hasBegun === true) {
-      await bounded(
-        takeOver.done.catch(() => {}),
-        limits,
-      );
-      return;
-    }
+    if (takeOver?.hasBegun === true) return await failureOf(takeOver.done, limits);
     if (takeOver === undefined) {
       takeOver = { slots: new Set(), hasBegun: false, done: Promise.resolve() };
       takeOver.done = this.#begin(guard, takeOver);
@@ -136,6 +128,7 @@ export class Slots {
     }
     takeOver.slots.add(slot);
     await bounded(takeOver.done, limits);
+    return undefined;
   }
 
   async #begin(guard: string, takeOver: TakeOver): Promise<void> {
@@ -277,6 +270,15 @@ export class Slots {
     const records = [recordOf(ALIVE_KEY, Buffer.from(self))];
     await client.send(leader, [{ topic: SLOT_TOPIC, partition, records }]).catch(() => {});
   }
+}
+
+/** Errors: when the limits are reached. */
+async function failureOf(done: Promise<void>, limits: Limits): Promise<unknown> {
+  const failure = done.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return await bounded(failure, limits);
 }
 
 function slotsOf(lane: number, laneCount: number): number[] {
