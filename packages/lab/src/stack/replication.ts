@@ -4,7 +4,7 @@
  */
 import type { JavaRuntime } from './kafka-runtime.ts';
 import { type Direction, MirrorMaker } from './mirror-maker.ts';
-import { firstOwnOffsets, type PartitionOffset } from './own-offsets.ts';
+import { readLastSyncs, writeSyncs } from './offset-syncs.ts';
 import type { ProcessEvent, Reaper } from './process.ts';
 import { writeSourcePositions } from './source-positions.ts';
 
@@ -44,12 +44,20 @@ export class Replication {
   }
 
   /**
-   * The direction after a promotion of `source`, which the target has filled until then: MirrorMaker copies what clients have written
-   * since, and not back what it brought. Both clusters run. Default of `positions`: behind the last record that came from the target.
+   * The direction after a promotion of `source`, which was filled from `target` until then: MirrorMaker copies what clients have written since,
+   * and not back what it brought. Both clusters run. Every partition that it brought gets its first sync in the new direction: without it, bridges
+   * could not tell that one without new records has everything. Records that it brought last before a SIGKILL, without a sync, it copies back.
    */
-  async turn(direction: Direction, positions?: readonly PartitionOffset[]): Promise<void> {
+  async turn(direction: Direction): Promise<void> {
     await this.stop();
-    await writeSourcePositions(direction, positions ?? (await firstOwnOffsets(direction)));
+    const { source, target } = direction;
+    const syncs = await readLastSyncs({ source: target, target: source });
+    const turned = syncs.map((sync) => ({ ...sync, upstream: sync.downstream, downstream: sync.upstream }));
+    await writeSyncs(direction, turned);
+    await writeSourcePositions(
+      direction,
+      turned.map(({ topic, partition, upstream }) => ({ topic, partition, offset: upstream })),
+    );
     await this.start(direction);
   }
 
