@@ -36,6 +36,7 @@ export default defineConfig({
   test: {
     // One real Kafka for the whole run; each file uses its own topics and groups.
     globalSetup: ['test/harness/kafka-setup.ts'],
+    setupFiles: ['test/harness/processor-time.ts'],
     pool: 'forks',
     sequence: { sequencer: LongFirst },
     // In this order: the summary of the default reporter comes last.

@@ -1,4 +1,4 @@
-/** A reporter that lists the test files that took longest, before the summary of the run. */
+/** A reporter that lists the test files that took longest, and those that took most processor time, before the summary of the run. */
 import { relative } from 'node:path';
 import process from 'node:process';
 import type { Reporter, TestModule } from 'vitest/node';
@@ -10,21 +10,39 @@ export interface FileDuration {
   project: string;
   /** From the import to the end of the last test, including servers that the file starts at its top level. */
   durationMs: number;
+  /** Of the file and the processes that it started. */
+  processorMs: number;
 }
 
 /** Lines for a terminal; empty for a run of few files. */
 export function slowestFiles(files: readonly FileDuration[]): string[] {
   if (files.length <= LISTED_COUNT) return [];
-  const totalMs = files.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  const slowest = files.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, LISTED_COUNT);
   return [
-    `The slowest ${LISTED_COUNT} of ${files.length} test files (all together ${seconds(totalMs)} s):`,
-    ...slowest.map(({ file, project, durationMs }) => `${seconds(durationMs).padStart(8)} s  ${file} (${project})`),
+    `The slowest ${LISTED_COUNT} of ${files.length} test files (all together ${seconds(sumOf(files, durationOf))} s):`,
+    ...linesOf(files, durationOf),
+    `The ${LISTED_COUNT} that took most processor time (all together ${seconds(sumOf(files, processorOf))} s):`,
+    ...linesOf(files, processorOf),
   ];
 }
 
-function seconds(durationMs: number): string {
-  return (durationMs / 1_000).toFixed(1);
+type Measure = (file: FileDuration) => number;
+
+const durationOf: Measure = ({ durationMs }) => durationMs;
+const processorOf: Measure = ({ processorMs }) => processorMs;
+
+function linesOf(files: readonly FileDuration[], measure: Measure): string[] {
+  return files
+    .toSorted((a, b) => measure(b) - measure(a))
+    .slice(0, LISTED_COUNT)
+    .map((one) => `${seconds(measure(one)).padStart(8)} s  ${one.file} (${one.project})`);
+}
+
+function sumOf(files: readonly FileDuration[], measure: Measure): number {
+  return files.reduce((sum, file) => sum + measure(file), 0);
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(1);
 }
 
 export class SlowestFiles implements Reporter {
@@ -36,6 +54,7 @@ export class SlowestFiles implements Reporter {
       file: relative(process.cwd(), module.moduleId),
       project: module.project.name,
       durationMs: collectDuration + setupDuration + duration,
+      processorMs: module.meta().processorMs ?? 0,
     });
   }
 

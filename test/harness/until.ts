@@ -6,11 +6,11 @@ const LONGEST_PAUSE_MS = 100;
 /** Of the time waited until now: a condition that costs a request takes no processor for seconds, and is seen hardly later. */
 const PAUSE_RATIO = 0.05;
 
-/** Polls `condition` until it holds, less often the longer it takes. Errors: after `timeoutMs` (default: 30,000), with `what` and the last error. */
+/** Polls `condition` until it holds, less often the longer it takes. Errors: after `timeoutMs` (default: 90,000: less than the time limit of a test), with `what` and the last error. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { timeoutMs = 30_000 }: { timeoutMs?: number } = {},
+  { timeoutMs = 90_000 }: { timeoutMs?: number } = {},
 ): Promise<void> {
   const startedAtMs = performance.now();
   const deadline = startedAtMs + timeoutMs;
