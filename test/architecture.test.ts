@@ -170,6 +170,7 @@ const PLACES: Record<string, string[]> = {
     'packages/telemetry',
   ],
   'packages/gateway/src/admin': [
+    'packages/gateway/src/clusters',
     'packages/gateway/src/config/admin.ts',
     'packages/gateway/src/config/listeners.ts',
     'packages/gateway/src/consumers',

@@ -29,6 +29,8 @@ export type GatewayErrorCode =
   | 'deadlineExceeded'
   | 'unknownRegion'
   | 'noAdminAddress'
+  | 'unknownCluster'
+  | 'clusterRefused'
   | 'lastRegion'
   | 'unauthorized'
   | 'tokenUnknown'
@@ -71,6 +73,8 @@ const STATUS: Readonly<Record<GatewayErrorCode, number>> = {
   deadlineExceeded: 504,
   unknownRegion: 404,
   noAdminAddress: 404,
+  unknownCluster: 404,
+  clusterRefused: 409,
   lastRegion: 409,
   unauthorized: 401,
   tokenUnknown: 401,

@@ -7,6 +7,7 @@ import { readVersion } from '@causeway/protocol/version.ts';
 import { Admin } from './admin/admin.ts';
 import { reasonOf } from './admin/admin-client.ts';
 import { AuthenticationStats } from './authentication/authenticator.ts';
+import { ClusterStatuses } from './clusters/cluster-statuses.ts';
 import { Clusters } from './clusters/clusters.ts';
 import { Promoter } from './clusters/promoter.ts';
 import { listenersOf } from './config/listeners.ts';
@@ -60,6 +61,7 @@ export class Gateway {
   readonly #registry: Registry;
   readonly #clusters: Clusters;
   readonly #promoter: Promoter;
+  readonly #statuses: ClusterStatuses;
   readonly #hosts: HostAddresses;
   readonly #affinity: Affinity;
   readonly #deliveries: Deliveries;
@@ -243,7 +245,19 @@ export class Gateway {
       adminCounts: () => this.#admin.counts,
       telemetry: () => this.#watching.watcher?.telemetry,
     });
+    const statuses = new ClusterStatuses({
+      clusters,
+      targetsOf: (cluster) => registry.targets().filter(({ region }) => clusters.clusterOf(region) === cluster),
+      sender: () => running.identity,
+      events: this.events,
+      explain: reasonOf,
+    });
+    this.#statuses = statuses;
     this.#admin = new Admin({
+      clusters,
+      statuses,
+      promoter: this.#promoter,
+      sender: () => running.identity,
       host: admin.host,
       port: admin.port,
       tls: admin.tls,
@@ -275,6 +289,7 @@ export class Gateway {
   async start(): Promise<{ url: string; urls: string[]; adminUrl: string }> {
     this.#registry.start();
     this.#promoter.start();
+    this.#statuses.start();
     this.#credentials.start();
     this.#frontDoor.start();
     try {
@@ -382,6 +397,7 @@ export class Gateway {
     this.#metrics.close();
     this.#discovery.close();
     this.#promoter.close();
+    this.#statuses.close();
     await this.#registry.close();
     this.#credentials.close();
     this.#frontDoor.close();

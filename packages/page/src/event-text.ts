@@ -46,6 +46,13 @@ export function describeEvent(event: RecordedEvent): EventText {
         title: `Kafka cluster ${event.cluster} is active`,
         detail: `in place of ${event.from}, promotion ${event.promotion}: ${event.reason}`,
       };
+    case 'cluster':
+      return {
+        mark: event.to === 'fenced' ? 'down' : event.to === 'active' ? 'up' : 'unknown',
+        topic: 'traffic',
+        title: `Kafka cluster ${event.cluster}: ${event.to}`,
+        detail: `before: ${event.from}`,
+      };
     case 'promotionFailed':
       return {
         mark: 'down',

@@ -21,6 +21,8 @@ function describe(event: RecordedEvent): string {
       return `${event.region} ${event.isDrained ? 'drained' : 'undrained'}`;
     case 'promotion':
       return `Kafka cluster ${event.from} → ${event.cluster}, promotion ${event.promotion}: ${event.reason}`;
+    case 'cluster':
+      return `Kafka cluster ${event.cluster}: ${event.from} → ${event.to}`;
     case 'promotionFailed':
       return `Kafka cluster ${event.cluster} cannot be promoted: ${event.reason}`;
     case 'weight':

@@ -14,6 +14,7 @@ import type { Registry } from '../regions/registry.ts';
 import type { RequestStats } from '../stats.ts';
 import { AdminClient, type AdminPeers } from './admin-client.ts';
 import { AdminServer } from './api.ts';
+import type { ClusterRoutesOptions } from './cluster-routes.ts';
 import type { ConfigRoutesOptions } from './config-routes.ts';
 import { Consumers } from './consumers.ts';
 import { RateHistory } from './history.ts';
@@ -22,7 +23,7 @@ import { RegionStates } from './region-state.ts';
 import { RegionalGateways } from './regional-gateways.ts';
 import { describeTopology } from './topology.ts';
 
-export interface AdminSources extends ConfigRoutesOptions {
+export interface AdminSources extends ConfigRoutesOptions, ClusterRoutesOptions {
   host: string;
   port: number;
   /** As configured at the start. */

@@ -14,6 +14,7 @@ import type { Registry } from '../regions/registry.ts';
 import { answerError, answerErrors } from './answer-error.ts';
 import { Audit } from './audit.ts';
 import { Access } from './auth.ts';
+import { addClusterRoutes, type ClusterRoutesOptions } from './cluster-routes.ts';
 import { addConfigRoutes, type ConfigRoutesOptions } from './config-routes.ts';
 import type { Consumers } from './consumers.ts';
 import { checkOrigins } from './cross-site.ts';
@@ -38,7 +39,7 @@ declare module 'fastify' {
   }
 }
 
-export interface AdminOptions extends ConfigRoutesOptions {
+export interface AdminOptions extends ConfigRoutesOptions, ClusterRoutesOptions {
   host: string;
   port: number;
   /** Of HTTPS; plain HTTP without. */
@@ -193,6 +194,7 @@ export class AdminServer {
     const streams = addSystemRoutes(app, options);
     this.#streams = streams;
     addConfigRoutes(app, options);
+    addClusterRoutes(app, options);
     addRegionRoutes(app, options);
     const relays = addRelay(app, options);
     // Their listeners come back, and a token that is no longer valid is refused then.

@@ -22,12 +22,23 @@ afterEach(async () => {
 });
 
 async function start(options: { now?: () => number } = {}, admin: object = {}): Promise<TestGateway> {
-  const [east, west] = [await startUpstream(answerJson({})), await startUpstream(answerJson({}))];
+  // What bridges say of a promotion, and of a cluster that rejoins.
+  const answer = answerJson({ promotion: { number: 1, cluster: 'south' }, kind: 'orderly', report: null });
+  const [east, west] = [await startUpstream(answer), await startUpstream(answer)];
+  const south = await startUpstream(answer);
+  const members = [
+    { name: 'north', regions: ['east', 'west'] },
+    { name: 'south', regions: ['south'] },
+  ];
   const gw = await startGateway(
-    { admin: { port: 0, tokens: TOKENS, ...admin }, regions: regions({ east: east.url, west: west.url }) },
+    {
+      admin: { port: 0, tokens: TOKENS, ...admin },
+      regions: regions({ east: east.url, west: west.url, south: south.url }),
+      clusters: { active: 'north', members },
+    },
     options,
   );
-  open.push({ close: () => east.kill() }, { close: () => west.kill() }, gw);
+  open.push({ close: () => east.kill() }, { close: () => west.kill() }, { close: () => south.kill() }, gw);
   return gw;
 }
 
@@ -42,6 +53,12 @@ const CHANGES: Record<string, { path: string; options: AskOptions; what: string 
   drain: { path: '/api/regions/east/drain', options: { method: 'POST' }, what: 'drain of east: off → on' },
   undrain: { path: '/api/regions/east/undrain', options: { method: 'POST' }, what: 'drain of east: on → off' },
   setWeight: { path: '/api/regions/east/weight', options: put('{"weight":7}'), what: 'weight of east: 100 → 7' },
+  promote: {
+    path: '/api/clusters/south/promote',
+    options: { method: 'POST' },
+    what: 'active cluster: 0;north → 1;south (orderly)',
+  },
+  rejoin: { path: '/api/clusters/north/rejoin', options: { method: 'POST' }, what: 'cluster north may stand by again' },
   // Changes nothing.
   checkConfig: { path: '/api/config/check', options: { method: 'POST', body: 'regions: 5' }, what: undefined },
 };

@@ -1,11 +1,12 @@
 /** Every response of the admin API matches its OpenAPI document. */
+import { PROMOTE_PATH, REJOIN_PATH } from '@causeway/protocol/clusters.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AskOptions, ask, watchLive } from '../../../../test/harness/admin.ts';
 import { regions, startGateway, type TestGateway } from '../../../../test/harness/gateway.ts';
 import { until } from '../../../../test/harness/until.ts';
-import { answerJson, startUpstream, type Upstream } from '../../../../test/harness/upstream.ts';
+import { answerJson, startUpstream, type Upstream, type UpstreamHandler } from '../../../../test/harness/upstream.ts';
 
 interface Document {
   paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content?: object }> }>>;
@@ -16,13 +17,19 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 let east: Upstream;
 let gw: TestGateway;
+/** Whether the cluster of east is fenced. */
+let isFenced = true;
 let document: Document;
 const seen = new Set<string>();
 
 beforeAll(async () => {
   east = await startUpstream(answerJson({ total: 0, matching: 0, consumers: [] }));
   east.bridge = 'east/bridge';
-  gw = await startGateway({ regions: [...regions({ east: east.url }), ...regions({ west: 'http://127.0.0.1:1' })] });
+  east.handle = respondAsBridge(east.handle);
+  gw = await startGateway({
+    regions: [...regions({ east: east.url }), ...regions({ west: 'http://127.0.0.1:1' })],
+    clusters: { active: 'east', members: ['east', 'west'].map((name) => ({ name, regions: [name] })) },
+  });
   document = (await ask(`${gw.adminUrl}/api/openapi.json`)).body as Document;
   ajv.addSchema({ $id: 'admin', ...document });
 });
@@ -30,6 +37,19 @@ afterAll(async () => {
   await gw.close();
   await east.kill();
 });
+
+function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
+  const promotion = { number: 1, cluster: 'east' };
+  return (request, response) => {
+    if (request.url === PROMOTE_PATH) {
+      answerJson({ promotion, kind: 'orderly', report: null })(request, response);
+    } else if (request.url === REJOIN_PATH) {
+      if (isFenced) answerJson({ promotion, report: null })(request, response);
+      else answerJson({ error_code: 409, message: 'it is not fenced' }, 409)(request, response);
+      isFenced = false;
+    } else others(request, response);
+  };
+}
 
 function validate(pointer: string[], value: unknown): void {
   const path = pointer.map((name) => encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
@@ -65,7 +85,10 @@ test('all responses are as documented, and all documented statuses occur', async
     body,
     headers: { 'content-type': 'application/json' },
   });
+  const post = (body: string): AskOptions => ({ ...put(body), method: 'POST' });
   const weight = '/api/regions/{region}/weight';
+  const promote = '/api/clusters/{cluster}/promote';
+  const rejoin = '/api/clusters/{cluster}/rejoin';
   const answers: [string, string, AskOptions, number][] = [
     ['/healthy', '/healthy', {}, 200],
     ['/ready', '/ready', {}, 200],
@@ -90,6 +113,17 @@ test('all responses are as documented, and all documented statuses occur', async
     ['/api/regions/{region}/undrain', '/api/regions/west/undrain', { method: 'POST' }, 200],
     ['/api/regions/{region}/undrain', '/api/regions/north/undrain', { method: 'POST' }, 404],
     ['/api/regions/{region}/drain', '/api/regions/east/drain', { method: 'POST', token: undefined }, 401],
+    ['/api/clusters', '/api/clusters', {}, 200],
+    [promote, '/api/clusters/east/promote', { method: 'POST' }, 200],
+    [promote, '/api/clusters/east/promote', post('{"force":true}'), 200],
+    [promote, '/api/clusters/east/promote', post('{"force":7}'), 400],
+    [promote, '/api/clusters/north/promote', { method: 'POST' }, 404],
+    [promote, '/api/clusters/west/promote', { method: 'POST' }, 409],
+    [promote, '/api/clusters/east/promote', { method: 'POST', body: '{}' }, 415],
+    [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 200],
+    [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 409],
+    [rejoin, '/api/clusters/north/rejoin', { method: 'POST' }, 404],
+    [rejoin, '/api/clusters/west/rejoin', { method: 'POST' }, 502],
     ['/api/events', '/api/events', { headers: json }, 200],
     ['/api/events', '/api/events?after=1&limit=1', { headers: json }, 200],
   ];
@@ -102,7 +136,8 @@ test('all responses are as documented, and all documented statuses occur', async
   expect(await checked('/api/topology', '/api/topology?behind=false')).toBe(200);
   // Statuses of other kinds of gateways are tested in api.test.ts: without a configured or a sent token.
   // Those of too many streams are in slow-listeners.test.ts.
-  const elsewhere = ['live 200', 'live 503', 'events 503'];
+  // That of gateways without the section clusters is in clusters-admin.test.ts.
+  const elsewhere = ['live 200', 'live 503', 'events 503', 'clusters 404'];
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
   const documented = operations.flatMap(({ operationId, responses }) =>
     Object.keys(responses).flatMap((status) =>

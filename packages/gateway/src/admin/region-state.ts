@@ -16,7 +16,12 @@ function conditionOf({ health, breaker, breakerReason, isFull }: Target): Condit
 }
 
 /** `up` if every target is healthy, `down` if none may be used, `degraded` otherwise. */
-export function judgeRegion({ targets, weight, isDrained }: Pick<RegionSnapshot, 'targets' | 'weight' | 'isDrained'>): {
+export function judgeRegion({
+  targets,
+  weight,
+  isDrained,
+  standsBy,
+}: Pick<RegionSnapshot, 'targets' | 'weight' | 'isDrained' | 'standsBy'>): {
   state: State;
   reason: string;
 } {
@@ -27,12 +32,21 @@ export function judgeRegion({ targets, weight, isDrained }: Pick<RegionSnapshot,
   const healthyCount = conditions.filter(({ kind }) => kind === 'healthy').length;
   const reasons = new Set(conditions.flatMap((condition) => (condition.kind === 'healthy' ? [] : [condition.reason])));
   if (healthyCount === targets.length) {
-    const isUnused = isDrained ? 'drained by an operator' : weight === 0 ? 'gets no work: its weight is 0' : undefined;
-    return { state: 'up', reason: isUnused ?? 'probes and requests succeed' };
+    return { state: 'up', reason: whyUnused({ weight, isDrained, standsBy }) ?? 'probes and requests succeed' };
   }
   const why = [...reasons].join('; ');
   if (outCount === targets.length) return { state: 'down', reason: why };
   return { state: 'degraded', reason: `${healthyCount} of ${targets.length} targets are healthy: ${why}` };
+}
+
+function whyUnused({
+  weight,
+  isDrained,
+  standsBy,
+}: Pick<RegionSnapshot, 'weight' | 'isDrained' | 'standsBy'>): string | undefined {
+  if (isDrained) return 'drained by an operator';
+  if (standsBy) return 'its Kafka cluster stands by';
+  return weight === 0 ? 'gets no work: its weight is 0' : undefined;
 }
 
 /** Remembers since when each region is in its state; `update` must be called after every change. */

@@ -154,6 +154,9 @@ function isItsOwn(event: RecordedEvent, region: string | null): boolean {
     case 'adoption':
     case 'failover':
     case 'panic':
+    // Each gateway follows promotions by itself.
+    case 'promotion':
+    case 'cluster':
       return false;
     default:
       return true;

@@ -1,4 +1,4 @@
-import type { Region } from '@causeway/protocol/admin/model.ts';
+import type { KafkaCluster, KafkaClusters, Region } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
 import { type Facts, judgeSystem, summarize } from './summary.ts';
 
@@ -11,6 +11,8 @@ function region(name: string, facts: Partial<Region> = {}): Region {
     shareRatio: null,
     priority: 0,
     isDrained: false,
+    cluster: null,
+    standsBy: false,
     isLocal: false,
     state: 'up',
     since: '2026-01-01T12:03:11.000Z',
@@ -34,6 +36,7 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
     regions: [east, west],
     redirects: [],
     kafka: { state: 'up', since: null, reason: '' },
+    clusters: null,
     consumers: { count: 0 },
     retryBudget: { remainingCount: 0, usedCount: 0 },
     config: { file: 'tier1.yaml', loadedAt: east.since, lastError: null },
@@ -46,7 +49,66 @@ function factsOf(facts: Partial<Facts> = {}): Facts {
 
 const DOWN = { state: 'down', reason: 'probe timed out after 500 ms, 2 in a row' } as const;
 
+function clusters(facts: Partial<KafkaClusters> = {}, west: Partial<KafkaCluster> = {}): KafkaClusters {
+  const member = (name: string): KafkaCluster => ({
+    name,
+    regions: [name],
+    isActive: name === 'east',
+    canServe: true,
+    mode: name === 'east' ? 'active' : 'standby',
+    promoted: null,
+    replication: null,
+    report: null,
+    reportedAt: null,
+    problem: null,
+  });
+  return {
+    active: 'east',
+    promotion: 1,
+    since: '2026-01-01T12:03:11.000Z',
+    reason: 'the configuration says so',
+    by: null,
+    promoteAfterMs: null,
+    awaited: null,
+    waitingCount: 0,
+    members: [member('east'), { ...member('west'), ...west }],
+    ...facts,
+  };
+}
+
+const REPLICATION = { from: 'east', to: 'west', measuredAgoMs: null, records: 0, seconds: 0, topics: [] };
+
 test.each<[string, Partial<Facts>, string, string]>([
+  [
+    'one of two Kafka clusters is active',
+    { clusters: clusters() },
+    'up',
+    'Healthy: east and west up; Kafka cluster east is active; no consumers are known.',
+  ],
+  [
+    'another one was promoted',
+    { clusters: clusters({ active: 'west', promotion: 2, reason: 'operator ann asked for it', waitingCount: 3 }) },
+    'up',
+    'Healthy: east and west up; Kafka cluster west is active since 12:03:11 UTC (operator ann asked for it); 3 requests wait for a Kafka cluster; no consumers are known.',
+  ],
+  [
+    'a cluster is fenced',
+    { clusters: clusters({}, { mode: 'fenced' }) },
+    'degraded',
+    'Kafka cluster east is active; Kafka cluster west is fenced: it may have records that east lacks; no consumers are known.',
+  ],
+  [
+    'a standby reports nothing',
+    { clusters: clusters({}, { problem: 'no response in time' }) },
+    'degraded',
+    'Kafka cluster east is active; Kafka cluster west reports nothing: no response in time; no consumers are known.',
+  ],
+  [
+    'what a loss would cost cannot be measured',
+    { clusters: clusters({}, { replication: { ...REPLICATION, problem: 'no offset syncs' } }) },
+    'degraded',
+    'Kafka cluster east is active; it is unknown what Kafka cluster west lacks: no offset syncs; no consumers are known.',
+  ],
   ['everything is healthy', {}, 'up', 'Healthy: east and west up; no consumers are known.'],
   [
     'a region is down',

@@ -16,13 +16,14 @@ export function judgeSystem(facts: Facts, canServe: boolean): State {
     (kafka.state === 'up' || kafka.state === 'unknown') &&
     config.lastError === null &&
     certificateProblems(facts).length === 0 &&
+    clusterProblems(facts).length === 0 &&
     nameProblems(facts).length === 0;
   return isUp ? 'up' : 'degraded';
 }
 
 export function summarize(facts: Facts, state: State): string {
   const { regions, kafka, config, isPanic } = facts;
-  const clauses: string[] = [];
+  const clauses: string[] = describeClusters(facts);
   if (kafka.state === 'down' || kafka.state === 'degraded') {
     const word = kafka.state === 'down' ? 'Kafka does not respond' : 'Kafka does not respond to every bridge';
     clauses.push(`${word}${kafka.since === null ? '' : ` since ${clockOf(kafka.since)}`}: ${kafka.reason}`);
@@ -43,11 +44,33 @@ export function summarize(facts: Facts, state: State): string {
       `a change of ${config.file} was refused at ${clockOf(config.lastError.at)}: ${config.lastError.reason}`,
     );
   }
-  clauses.push(...certificateProblems(facts), ...nameProblems(facts));
+  clauses.push(...clusterProblems(facts), ...certificateProblems(facts), ...nameProblems(facts));
   if (!hasWeight(regions)) clauses.push('no region has weight: no request can be served');
   const isUp = state === 'up';
   const opening = isUp ? [`Healthy: ${listOf(regions.map(({ name }) => name))} up`] : [];
   return sentence([...opening, ...clauses, describeConsumers(facts)]);
+}
+
+/** `Kafka cluster west is active since 12:03:11 UTC (no region of cluster east has …)`. */
+function describeClusters({ clusters }: Facts): string[] {
+  if (clusters === null) return [];
+  const { active, since, reason, promotion, waitingCount } = clusters;
+  // The first promotion is no news.
+  const why = promotion > 1 && since !== null ? ` since ${clockOf(since)} (${reason})` : '';
+  const waiting = waitingCount === 0 ? [] : [`${waitingCount} requests wait for a Kafka cluster`];
+  return [`Kafka cluster ${active} is active${why}`, ...waiting];
+}
+
+function clusterProblems({ clusters }: Facts): string[] {
+  if (clusters === null) return [];
+  const { active, members } = clusters;
+  return members.flatMap(({ name, mode, canServe, problem, replication }) => {
+    if (mode === 'fenced') return [`Kafka cluster ${name} is fenced: it may have records that ${active} lacks`];
+    if (name === active || !canServe) return [];
+    if (problem !== null) return [`Kafka cluster ${name} reports nothing: ${problem}`];
+    if (replication === null || replication.problem === null || replication.from !== active) return [];
+    return [`it is unknown what Kafka cluster ${name} lacks: ${replication.problem}`];
+  });
 }
 
 function certificateProblems({ clients, admin, upstreamTls }: Facts): string[] {

@@ -8,6 +8,7 @@ import type { Registry } from '../regions/registry.ts';
 import { canServe } from '../regions/select.ts';
 import type { RegionSnapshot } from '../regions/snapshot.ts';
 import type { Target as LiveTarget } from '../regions/target.ts';
+import { type ClusterSources, describeClusters } from './clusters.ts';
 import { joinKafka, type KafkaState } from './kafka-state.ts';
 import type { RateSampler } from './rates.ts';
 import { judgeRegion, type RegionStates } from './region-state.ts';
@@ -26,7 +27,7 @@ export interface Behind {
 
 const NOTHING_BEHIND: Behind = { targets: null, error: null, toldAt: null };
 
-export interface TopologySources {
+export interface TopologySources extends ClusterSources {
   registry: Registry;
   discovery: Discovery;
   affinity: Affinity;
@@ -67,6 +68,7 @@ export function describeTopology(sources: TopologySources): System {
     }),
     redirects: rates.redirects,
     kafka: joinKafka(registry.targets().flatMap(kafkaOf)),
+    clusters: describeClusters(sources),
     consumers: { count: affinity.size },
     retryBudget: sources.retryBudget(),
     config: sources.configStatus(),
@@ -82,7 +84,7 @@ export function describeTopology(sources: TopologySources): System {
 function describeRegion(region: RegionSnapshot, shareRatio: number | null, sources: TopologySources): Region {
   const { affinity, discovery, rates, regionStates } = sources;
   const targets = region.targets.map((target) => describeTarget(target, sources));
-  const { name, weight, configuredWeight, weightIsOverridden, priority, isDrained, isLocal } = region;
+  const { name, weight, configuredWeight, weightIsOverridden, priority, isDrained, standsBy, isLocal } = region;
   const { state, reason } = judgeRegion(region);
   return {
     name,
@@ -92,6 +94,8 @@ function describeRegion(region: RegionSnapshot, shareRatio: number | null, sourc
     shareRatio,
     priority,
     isDrained,
+    cluster: sources.clusters.clusterOf(name) ?? null,
+    standsBy,
     isLocal,
     state,
     since: regionStates.sinceOf(name).toISOString(),

@@ -8,6 +8,7 @@ import {
   type PromoteRequest,
   PromoteResponse,
   type Promotion,
+  PromotionSchema,
   parsePromotion,
   REJOIN_PATH,
 } from '@causeway/protocol/clusters.ts';
@@ -58,10 +59,12 @@ export function askPromotion(
   return ask(peer, { method: 'POST', path: PROMOTE_PATH, body: request, schema: PromoteResponse }, options);
 }
 
+const RejoinResponse = Type.Object({ promotion: PromotionSchema, report: Type.Union([LossReport, Type.Null()]) });
+export type RejoinResponse = Static<typeof RejoinResponse>;
+
 /** As {@link askStatus}. */
-export function askRejoin(peer: ClusterPeer, options: AskOptions): Promise<ClusterAnswer<LossReport | null>> {
-  const schema = Type.Union([LossReport, Type.Null()]);
-  return ask(peer, { method: 'POST', path: REJOIN_PATH, body: {}, schema }, options);
+export function askRejoin(peer: ClusterPeer, options: AskOptions): Promise<ClusterAnswer<RejoinResponse>> {
+  return ask(peer, { method: 'POST', path: REJOIN_PATH, body: undefined, schema: RejoinResponse }, options);
 }
 
 interface Question<Schema extends TSchema> {

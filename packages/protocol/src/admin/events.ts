@@ -1,8 +1,11 @@
 /** The events of a gateway, as in its log and in the admin API. The types follow from the schema. */
 import { type Static, type TProperties, Type } from 'typebox';
+import { CLUSTER_MODES } from '../clusters.ts';
 
 const Health = Type.Union([Type.Literal('unknown'), Type.Literal('healthy'), Type.Literal('unhealthy')]);
 const Breaker = Type.Union([Type.Literal('closed'), Type.Literal('open'), Type.Literal('halfOpen')]);
+
+const ClusterMode = Type.Unsafe<(typeof CLUSTER_MODES)[number]>({ type: 'string', enum: [...CLUSTER_MODES] });
 
 function Event<const Name extends string, Properties extends TProperties>(type: Name, properties: Properties) {
   return Type.Object(
@@ -41,6 +44,8 @@ export const EventSchema = Type.Union(
     }),
     /** The gateway tried to promote a Kafka cluster by itself. It tries again every second, and reports another reason only. */
     Event('promotionFailed', { cluster: Type.String(), reason: Type.String() }),
+    /** The mode of a Kafka cluster changed, as its bridges report it. */
+    Event('cluster', { cluster: Type.String(), from: ClusterMode, to: ClusterMode }),
     Event('adoption', {
       consumerCount: Type.Integer({ minimum: 1 }),
       from: Type.String({ description: 'The former owner, as `region/bridge`.' }),

@@ -1,5 +1,13 @@
 /** The admin API: schemas and types of its responses, bodies and queries. */
 import { type Static, type TSchema, Type } from 'typebox';
+import {
+  CLUSTER_MODES,
+  LossReport,
+  PROMOTION_KINDS,
+  PromoteResponse,
+  PromotionSchema,
+  ReplicationStatus,
+} from '../clusters.ts';
 import { EventSchema } from './events.ts';
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
@@ -98,7 +106,7 @@ export type DnsName = Static<typeof DnsName>;
 export const Region = Type.Object(
   {
     name: Type.String(),
-    weight: Count('The weight in effect: 0 while the region is drained.'),
+    weight: Count('The weight in effect: 0 while the region is drained, or its Kafka cluster stands by.'),
     configuredWeight: Count('The weight in the configuration file.'),
     weightIsOverridden: Type.Boolean({ description: 'An operator has set another weight, until the next reload.' }),
     shareRatio: Nullable(
@@ -110,6 +118,10 @@ export const Region = Type.Object(
     ),
     priority: Type.Integer(),
     isDrained: Type.Boolean({ description: 'An operator has drained it, until the next reload.' }),
+    cluster: Nullable(
+      Type.String({ description: 'The Kafka cluster of its bridges; null without the section `clusters`.' }),
+    ),
+    standsBy: Type.Boolean({ description: 'Its Kafka cluster is not the active one: it gets no requests of clients.' }),
     isLocal: Type.Boolean({ description: "Whether it is this gateway's own region." }),
     state: OneOf(STATES, '`up`: all targets are available; `degraded`: some are; `down`: no target is.'),
     since: Time('When the state last changed.'),
@@ -162,6 +174,88 @@ export const Listener = Type.Object(
 );
 export type Listener = Static<typeof Listener>;
 
+export const KafkaCluster = Type.Object(
+  {
+    name: Type.String(),
+    regions: Type.Array(Type.String(), { description: 'The regions whose bridges speak to it.' }),
+    isActive: Type.Boolean({ description: 'Whether it serves clients, as far as this gateway knows.' }),
+    canServe: Type.Boolean({ description: 'Whether any of its regions has a target that could serve clients.' }),
+    mode: OneOf(
+      [...CLUSTER_MODES, 'unknown'],
+      'By the last probes of its bridges: `pausing` while it is handed over, `fenced` after another one was promoted without it.',
+    ),
+    promoted: Nullable(
+      Type.Object(
+        { kind: OneOf(PROMOTION_KINDS, ''), at: Time(''), by: Type.String(), reason: Type.String() },
+        { description: 'Its last promotion; null if it never was.', ...Closed },
+      ),
+    ),
+    replication: Type.Union([ReplicationStatus, Type.Null()], {
+      description:
+        'What would be lost if the active cluster died now, as a bridge of this one measures it; the 10 topics that are furthest behind. null without a report.',
+    }),
+    report: Type.Union([LossReport, Type.Null()], { description: 'Of its last forced promotion: what was lost.' }),
+    reportedAt: Nullable(Time('When one of its bridges last responded.')),
+    problem: Nullable(Type.String({ description: 'Why its report is out of date; null while it is current.' })),
+  },
+  { $id: 'KafkaCluster', ...Closed },
+);
+export type KafkaCluster = Static<typeof KafkaCluster>;
+
+export const KafkaClusters = Type.Object(
+  {
+    active: Type.String({ description: 'The cluster that serves clients.' }),
+    promotion: Count('The number of the promotion by which it is active; 0 while none is known.'),
+    since: Nullable(Time('When it became active; null while unknown.')),
+    reason: Type.String({ description: 'Why it is active.' }),
+    by: Nullable(Type.String({ description: 'Who promoted it; null while unknown.' })),
+    promoteAfterMs: Nullable(Count('As configured; null: only operators promote.')),
+    awaited: Nullable(
+      OneOf(
+        ['firstProbes', 'switchOver', 'promotion'],
+        'Why requests wait: the gateway has just started; no bridge of the active cluster takes requests; it is down, and another one may be promoted.',
+      ),
+    ),
+    waitingCount: Count('Requests that wait.'),
+    members: Type.Array(KafkaCluster),
+  },
+  { $id: 'KafkaClusters', ...Closed },
+);
+export type KafkaClusters = Static<typeof KafkaClusters>;
+
+/** Body of a promotion. */
+export const PromoteOptions = Type.Object(
+  {
+    force: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether what was not replicated may be lost, if the active cluster cannot be reached or replication does not catch up. Default: only where no region of the active cluster has a healthy target.',
+      }),
+    ),
+  },
+  { $id: 'PromoteOptions', ...Closed },
+);
+export type PromoteOptions = Static<typeof PromoteOptions>;
+
+/** Response to a promotion: what the bridge says, and the clusters afterwards. */
+export const Promoted = Type.Object(
+  { ...PromoteResponse.properties, clusters: KafkaClusters },
+  { $id: 'Promoted', ...Closed },
+);
+export type Promoted = Static<typeof Promoted>;
+
+export const Rejoined = Type.Object(
+  {
+    promotion: PromotionSchema,
+    report: Type.Union([LossReport, Type.Null()], {
+      description: 'What the cluster has and the active one lacks; null if nothing is known of it.',
+    }),
+    clusters: KafkaClusters,
+  },
+  { $id: 'Rejoined', ...Closed },
+);
+export type Rejoined = Static<typeof Rejoined>;
+
 export const System = Type.Object(
   {
     at: Time('When the gateway took this picture.'),
@@ -194,6 +288,9 @@ export const System = Type.Object(
       },
       Closed,
     ),
+    clusters: Type.Union([KafkaClusters, Type.Null()], {
+      description: 'Several Kafka clusters, of which one serves clients; null without the section `clusters`.',
+    }),
     consumers: Type.Object({ count: Count('Consumers whose home this gateway knows.') }, Closed),
     retryBudget: Type.Object(
       {

@@ -1,0 +1,114 @@
+/** Routes about Kafka clusters: what they are, which one is to become active, and which one may stand by again. */
+import { KafkaClusters, Promoted, PromoteOptions, Rejoined } from '@causeway/protocol/admin/model.ts';
+import { formatPromotion } from '@causeway/protocol/clusters.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { askRejoin, type Sender } from '../clusters/cluster-requests.ts';
+import type { Promoter } from '../clusters/promoter.ts';
+import { GatewayError } from '../errors.ts';
+import { reasonOf } from './admin-client.ts';
+import { type ClusterSources, describeClusters } from './clusters.ts';
+
+export interface ClusterRoutesOptions extends ClusterSources {
+  promoter: Promoter;
+  sender: () => Sender;
+}
+
+interface OfCluster {
+  Params: { cluster: string };
+}
+
+const ofCluster = Type.Object({ cluster: Type.String({ description: 'Name of a Kafka cluster.' }) });
+/** A bridge counts the records of a long tail. */
+const REJOIN_TIMEOUT_MS = 60_000;
+
+export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOptions): void {
+  app.get('/api/clusters', {
+    schema: {
+      operationId: 'clusters',
+      summary: 'The Kafka clusters: which one is active, since when and why, and what replication lacks.',
+      response: { 200: KafkaClusters },
+    },
+    config: { errors: [404] },
+    handler: () => describe(options),
+  });
+  app.post<OfCluster & { Body: PromoteOptions }>('/api/clusters/:cluster/promote', {
+    schema: {
+      operationId: 'promote',
+      summary:
+        'Makes a Kafka cluster the active one: without a loss while both are alive. It lasts, whatever the configuration says.',
+      params: ofCluster,
+      body: PromoteOptions,
+      response: { 200: Promoted },
+    },
+    config: { errors: [400, 404, 409, 415] },
+    // Without a body nothing is forced.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
+    handler: (request) => promote(request, options),
+  });
+  app.post<OfCluster>('/api/clusters/:cluster/rejoin', {
+    schema: {
+      operationId: 'rejoin',
+      summary: 'Lets a fenced Kafka cluster stand by again, and reports what it has and the active one lacks.',
+      params: ofCluster,
+      response: { 200: Rejoined },
+    },
+    config: { errors: [404, 409, 502] },
+    handler: (request) => rejoin(request, options),
+  });
+}
+
+async function promote(
+  request: FastifyRequest<OfCluster & { Body: PromoteOptions }>,
+  options: ClusterRoutesOptions,
+): Promise<Promoted> {
+  const { clusters, promoter } = options;
+  const { cluster } = request.params;
+  assertKnown(options, cluster);
+  const before = nameOf(clusters.promotion);
+  const operator = `operator ${request.caller?.name ?? 'unknown'}`;
+  const mayLose = request.body.force === true || promoter.isActiveDown;
+  request.change = `promotion of cluster ${cluster}${mayLose ? ', which may lose records' : ''}`;
+  const result = await promoter.promote({ cluster, by: operator, reason: `${operator} asked for it`, mayLose });
+  if (result.kind === 'refused') throw new GatewayError('clusterRefused', result.message);
+  const { promotion, kind, report } = result.response;
+  request.change = `active cluster: ${before} → ${nameOf(promotion)} (${kind})`;
+  return { promotion, kind, report, clusters: describe(options) };
+}
+
+async function rejoin(request: FastifyRequest<OfCluster>, options: ClusterRoutesOptions): Promise<Rejoined> {
+  const { statuses, sender, clusters } = options;
+  const { cluster } = request.params;
+  assertKnown(options, cluster);
+  request.change = `cluster ${cluster} may stand by again`;
+  const peer = statuses.peerOf(cluster);
+  if (peer === undefined) {
+    throw new GatewayError('regionFailed', `No region of cluster ${cluster} has an available target.`);
+  }
+  const asking = askRejoin(peer, { sender: sender(), signal: AbortSignal.timeout(REJOIN_TIMEOUT_MS) });
+  const answer = await asking.catch((error: unknown) => {
+    throw new GatewayError('regionFailed', `A bridge of cluster ${cluster} did not respond: ${reasonOf(error)}.`);
+  });
+  clusters.learn(answer.promotion, `region ${peer.region} reports it`);
+  if (answer.kind === 'refused') throw new GatewayError('clusterRefused', answer.message);
+  return { ...answer.result, clusters: describe(options) };
+}
+
+function describe(sources: ClusterSources): KafkaClusters {
+  const described = describeClusters(sources);
+  if (described !== null) return described;
+  throw new GatewayError('unknownCluster', 'This gateway has no section clusters: all regions speak to one Kafka.');
+}
+
+function assertKnown(sources: ClusterSources, cluster: string): void {
+  const { members } = describe(sources);
+  if (members.some(({ name }) => name === cluster)) return;
+  const known = members.map(({ name }) => name).join(', ');
+  throw new GatewayError('unknownCluster', `There is no Kafka cluster ${cluster} (known: ${known}).`);
+}
+
+function nameOf(promotion: { number: number; cluster: string } | undefined): string {
+  return promotion === undefined ? 'unknown' : formatPromotion(promotion);
+}
