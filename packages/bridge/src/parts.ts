@@ -13,10 +13,13 @@ import type { KafkaAccess } from './http/kafka-access.ts';
 import { KeyedProducer } from './idempotency/keyed-producer.ts';
 import { Admin } from './kafka/client/admin.ts';
 import { Cluster } from './kafka/client/cluster.ts';
+import { REPLICATED_SESSION_TOPIC } from './kafka/client/internal-topics.ts';
 import { Readiness } from './kafka/client/readiness.ts';
 import { KafkaSecurity } from './kafka/client/security.ts';
+import type { ClusterPlace } from './ownership/cluster-place.ts';
 import { LONGEST_RELIANCE_MS } from './ownership/rules.ts';
 import { SessionLog } from './ownership/session-log.ts';
+import { SESSION_TOPIC } from './ownership/session-topic-name.ts';
 import { ProducerTotals } from './producer/producer-totals.ts';
 import { MirrorReplication } from './replication/mirror-replication.ts';
 import type { Replication, ReplicationRole } from './replication/replication.ts';
@@ -71,8 +74,10 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     config.kafka.identity === 'client' ? new ClientAccess({ config, own, security, cluster, totals }) : undefined;
   const peer = config.clusters.peer === undefined ? undefined : connectPeer(config.kafka, config.clusters.peer, log);
   const clusterState = createClusterState({ config, cluster, peer, log });
+  const replication = createReplication({ config, cluster, peer, state: clusterState });
   const sessionLog = new SessionLog(cluster, {
     gate: clusterState,
+    topic: config.kafka.cluster === undefined ? SESSION_TOPIC : REPLICATED_SESSION_TOPIC,
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     settleMs: LONGEST_RELIANCE_MS,
     onTrouble: (reason) => log.info({ reason }, reason === undefined ? 'session log read' : 'session log not readable'),
@@ -87,9 +92,10 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     kafka: config.kafka,
     consumers: config.consumers,
     gate: clusterState,
+    place: clusterState && placeOf(clusterState, replication),
   });
   const clusters =
-    clusterState && createClusters({ config, log, cluster, peer, state: clusterState, sessionLog, registry, keyed });
+    clusterState && createClusters({ config, log, state: clusterState, replication, sessionLog, registry, keyed });
   const unreadyReason = (): string | undefined =>
     state.isShuttingDown
       ? 'Bridge is shutting down'
@@ -145,17 +151,30 @@ function createClusterState({ config, cluster, peer, log }: Pick<Parts, 'config'
   });
 }
 
+/** What consumers need to know of the clusters. */
+function placeOf(state: ClusterState, replication: Replication | undefined): ClusterPlace {
+  return {
+    cluster: state.self,
+    get promotion() {
+      return state.claimPromotion;
+    },
+    async translate(description, limits) {
+      return replication === undefined ? description : await replication.translateDescription(description, limits);
+    },
+  };
+}
+
 function createClusters({
   config,
   log,
-  cluster,
-  peer,
   state,
+  replication,
   sessionLog,
   registry,
   keyed,
-}: Pick<Parts, 'config' | 'log' | 'cluster' | 'peer' | 'sessionLog' | 'registry' | 'keyed'> & {
+}: Pick<Parts, 'config' | 'log' | 'sessionLog' | 'registry' | 'keyed'> & {
   state: ClusterState;
+  replication: Replication | undefined;
 }): Clusters {
   const { leaseMs, prefer, switchOverTimeoutMs } = config.clusters;
   state.onMode((mode) => {
@@ -166,7 +185,7 @@ function createClusters({
   });
   return new Clusters({
     state,
-    replication: createReplication({ config, cluster, peer, state }),
+    replication,
     groups: () => [...new Set([...sessionLog.entries()].map(({ identity }) => identity.group))],
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     leaseMs,
@@ -194,9 +213,9 @@ function createReplication({
   cluster,
   peer,
   state,
-}: Pick<Parts, 'config' | 'cluster' | 'peer'> & { state: ClusterState }): Replication | undefined {
+}: Pick<Parts, 'config' | 'cluster' | 'peer'> & { state: ClusterState | undefined }): Replication | undefined {
   const peerName = config.clusters.peer?.name;
-  if (peer === undefined || peerName === undefined) return undefined;
+  if (state === undefined || peer === undefined || peerName === undefined) return undefined;
   return new MirrorReplication({
     own: { name: state.self, cluster },
     peer: { name: peerName, cluster: peer },

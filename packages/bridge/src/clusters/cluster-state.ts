@@ -131,9 +131,9 @@ export class ClusterState implements ClusterGate {
     return highestPromotion(this.own.view.highest, learned);
   }
 
-  /** The promotion under which this cluster serves; `undefined` while it does not. */
-  get servingPromotion(): Promotion | undefined {
-    return this.#mode === 'active' ? this.own.view.highest : undefined;
+  /** The promotion under which bridges claim consumers: also while a switch-over lets them write where their clients are. */
+  get claimPromotion(): Promotion | undefined {
+    return this.#mode === 'active' || this.#mode === 'pausing' ? this.own.view.highest : undefined;
   }
 
   get learned(): Promotion | undefined {

@@ -6,8 +6,9 @@
 import { type Limits, within } from '../kafka/client/limits.ts';
 import type { Partitions } from '../kafka/fetch/partitions.ts';
 import type { Ownership } from '../ownership/ownership.ts';
-import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
+import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
+import { Begun } from './begun.ts';
 import type { Commits } from './commits.ts';
 import { Seeks } from './seeks.ts';
 import type { SessionOptions } from './session-options.ts';
@@ -18,12 +19,15 @@ export interface LoggedSessionDependencies {
   partitions: Partitions;
   commits: Commits;
   ownership: Ownership;
+  /** Whether another Kafka cluster may continue the session. */
+  isReplicated: boolean;
 }
 
 export class LoggedSession {
   readonly #options: SessionOptions;
   readonly #dependencies: LoggedSessionDependencies;
   readonly #seeks = new Seeks();
+  readonly #begun = new Begun();
 
   constructor(options: SessionOptions, dependencies: LoggedSessionDependencies) {
     this.#options = options;
@@ -33,12 +37,20 @@ export class LoggedSession {
   /** What another bridge needs to adopt the session. */
   get description(): SessionDescription {
     const { subscription } = this.#dependencies;
-    return { options: this.#options, subscription: subscription.description, seeks: this.#seeks.logged };
+    const begun = this.#begun.logged;
+    const described = { options: this.#options, subscription: subscription.description, seeks: this.#seeks.logged };
+    return begun === undefined ? described : Object.assign(described, { begun });
   }
 
   /** Continues with the logged positions of the previous owner. */
-  restore(seeks: readonly LoggedSeek[]): void {
+  restore({ seeks, begun = [] }: Pick<SessionDescription, 'seeks' | 'begun'>): void {
     this.#seeks.restore(seeks);
+    this.#begun.restore(begun);
+  }
+
+  /** Where partitions without a commit began, at this bridge or at the previous owner's. */
+  begunOf(partitions: readonly TopicPartition[]): PartitionOffset[] {
+    return this.#begun.of(partitions);
   }
 
   /** Continues at these positions, where the previous owner handed over. */
@@ -49,6 +61,7 @@ export class LoggedSession {
   /** The subscription changed: called before the client gets its response. Errors: as {@link Ownership.record}. */
   async onChanged(): Promise<void> {
     this.#seeks.clear();
+    this.#begun.clear();
     await this.#record();
   }
 
@@ -74,8 +87,10 @@ export class LoggedSession {
 
   /** Logs or commits where a partition without a commit begins: an adopter would begin at a later end, and skip records. Never throws. */
   async keepBegun(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
+    const isBegun = this.#dependencies.isReplicated && this.#begun.keep(found);
+    const isKept = await this.#keep(found, found, limits);
     // A failure is not reported: a poll must not fail for it, and the next seek or change writes it.
-    if (await this.#keep(found, found, limits)) await this.#record().catch(() => {});
+    if (isKept || isBegun) await this.#record().catch(() => {});
   }
 
   /** Before a release: keeps the positions that the client has received here, and may commit elsewhere. Never throws. */

@@ -21,6 +21,8 @@ export interface PositionsDependencies {
   fetcher: Fetcher;
   /** Called when partitions without a commit begin at a place that depends on the moment: at their end, or by the clock. */
   onBegun: (found: readonly PartitionOffset[], limits: Limits) => Promise<void>;
+  /** Where partitions without a commit began before, as far as that was kept. */
+  begunOf: (partitions: readonly TopicPartition[]) => readonly PartitionOffset[];
 }
 
 /** Maximum age of metadata that lacks a partition: the partition may be new. */
@@ -107,7 +109,7 @@ export class Positions {
   }
 
   async #search(limits: Limits): Promise<void> {
-    const { coordinator, fetcher } = this.#dependencies;
+    const { coordinator, fetcher, begunOf } = this.#dependencies;
     const { partitions } = fetcher;
     const epoch = this.#epoch;
     const existing = await this.#existing(partitions.unpositioned, limits);
@@ -120,6 +122,7 @@ export class Positions {
       if (epoch !== this.#epoch) return;
       partitions.setCommitted(committed);
       partitions.setPositions(committed);
+      partitions.setPositions(begunOf(fromGroup.filter(({ isNew }) => isNew !== true)));
     }
     const keys = new Set(existing.map(keyOf));
     await this.#reset(

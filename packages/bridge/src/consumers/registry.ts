@@ -10,6 +10,7 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { belongsTo } from '../ownership/belonging.ts';
+import type { ClusterPlace } from '../ownership/cluster-place.ts';
 import { MOST_DELETED } from '../ownership/forgetting.ts';
 import { Holdings } from '../ownership/holdings.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
@@ -38,6 +39,8 @@ export interface RegistryDependencies {
   onAdopted: OnAdopted;
   /** `undefined` while there is one cluster. */
   gate?: ClusterGate | undefined;
+  /** The same. */
+  place?: ClusterPlace | undefined;
 }
 
 /** How often the bridge looks for idle consumers. */
@@ -60,7 +63,7 @@ export class ConsumerRegistry {
 
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
-    const { cluster, kafka, consumers, sessionLog, bridge, log, gate } = dependencies;
+    const { cluster, kafka, consumers, sessionLog, bridge, log, gate, place } = dependencies;
     this.#factory = new SessionFactory({ cluster, kafka, consumers, sessionCount: () => this.#holdings.size });
     this.#holdings = new Holdings({
       log,
@@ -69,6 +72,7 @@ export class ConsumerRegistry {
       requestTimeoutMs: kafka.requestTimeoutMs,
       inactivityTimeoutMs: consumers.inactivityTimeoutMs,
       gate,
+      place,
     });
     this.#lagWatch = new LagWatch({
       sessions: () => this.sessions(),

@@ -76,13 +76,15 @@ export class SessionParts {
       },
     });
     const commits = new Commits(options, { subscription, partitions, deliveries, ownership });
-    const logged = new LoggedSession(options, { subscription, partitions, commits, ownership });
+    const isReplicated = kafka.cluster !== undefined;
+    const logged = new LoggedSession(options, { subscription, partitions, commits, ownership, isReplicated });
     const positions = new Positions(options, {
       cluster,
       coordinator,
       fetcher,
       // Or the next owner would begin at a later end, and skip what came between.
       onBegun: (found, limits) => logged.keepBegun(found, limits),
+      begunOf: (lacking) => logged.begunOf(lacking),
     });
     this.fetcher = fetcher;
     this.coordinator = coordinator;

@@ -222,11 +222,11 @@ export class Session implements ServedSession {
     });
   }
 
-  async restore({ subscription: described, seeks }: SessionDescription, limits: Limits): Promise<void> {
+  async restore(description: SessionDescription, limits: Limits): Promise<void> {
     const { operations, logged, subscription } = this.#parts;
     await operations.run(async () => {
-      logged.restore(seeks);
-      await subscription.restore(described);
+      logged.restore(description);
+      await subscription.restore(description.subscription);
       await subscription.join(limits);
     });
   }

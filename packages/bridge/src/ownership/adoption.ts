@@ -5,6 +5,7 @@
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { belongsTo } from './belonging.ts';
 import type { Claims, Win, WonClaim } from './claims.ts';
+import type { ClusterPlace } from './cluster-place.ts';
 import type { Leases } from './leases.ts';
 import { isOwnerGone } from './owner-check.ts';
 import { PrincipalSessions } from './principal-sessions.ts';
@@ -17,7 +18,7 @@ import {
   type Origin,
   type RequestDecision,
 } from './rules.ts';
-import { type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
+import { isOfOtherCluster, type LoggedEntry, type SessionDescription, sessionKey } from './session-entry.ts';
 import type { SessionIdentity } from './session-identity.ts';
 import type { SessionLog } from './session-log.ts';
 
@@ -29,6 +30,8 @@ export interface AdoptionDependencies {
   holdingOf: (identity: SessionIdentity) => LoggedEntry | undefined;
   claims: Claims;
   leases: Leases;
+  /** `undefined` where there is one cluster. */
+  place?: ClusterPlace | undefined;
 }
 
 export interface SessionRequest {
@@ -124,7 +127,8 @@ export class Adoption {
         const decision = decideRequest(this.#situation(request, entry, hasLost));
         if (decision.kind !== 'adopt') return decision;
         if (entry === undefined || entry.value.state === 'deleted') return { kind: 'notFound' };
-        const { description, createdAtMs, adoptionCount = 0 } = entry.value;
+        const { createdAtMs, adoptionCount = 0 } = entry.value;
+        const description = await this.#descriptionHere(entry, entry.value.description, limits);
         const inherited = { ...entry.value, adoptionCount: adoptionCount + 1 };
         progress.onStageEnded?.('read');
         progress.onClaiming?.(description);
@@ -228,7 +232,9 @@ export class Adoption {
    * hand-over is kept: its record may be removed before the group has the member.
    */
   async #waitFor(superseded: LoggedEntry | undefined, won: Win, limits: Limits): Promise<Succession | undefined> {
-    const waitMs = won.storedAtMs + adoptionWaitMs(currentClaimOf(superseded)) - performance.now();
+    const { place } = this.#dependencies;
+    const leaseWaitMs = adoptionWaitMs(currentClaimOf(superseded), place?.promotion);
+    const waitMs = won.storedAtMs + leaseWaitMs - performance.now();
     let handedOver: SessionDescription | undefined;
     if (superseded !== undefined && waitMs > 0) {
       const { log } = this.#dependencies;
@@ -257,7 +263,9 @@ export class Adoption {
 
   /** The description with which the owner of a superseded claim gave the session up. */
   #handedOver(superseded: LoggedEntry | undefined): SessionDescription | undefined {
-    if (superseded === undefined) return undefined;
+    const { place } = this.#dependencies;
+    // What an owner of another cluster wrote since comes with the log; its positions are of that cluster.
+    if (superseded === undefined || isOfOtherCluster(superseded, place?.cluster)) return undefined;
     const value = this.#dependencies.log.handedOver(superseded.identity, superseded)?.value;
     return value === undefined || value.state === 'deleted' ? undefined : value.description;
   }
@@ -283,8 +291,19 @@ export class Adoption {
     return isOthers();
   }
 
+  /** The description of an entry with positions of this bridge's Kafka cluster. Errors: `kafkaUnavailable`. */
+  async #descriptionHere(
+    entry: LoggedEntry,
+    description: SessionDescription,
+    limits: Limits,
+  ): Promise<SessionDescription> {
+    const { place } = this.#dependencies;
+    if (place === undefined || !isOfOtherCluster(entry, place.cluster)) return description;
+    return await place.translate(description, limits);
+  }
+
   #situation({ identity, origin }: SessionRequest, entry: LoggedEntry | undefined, hasLost: boolean) {
-    const { self, holdingOf } = this.#dependencies;
+    const { self, holdingOf, place } = this.#dependencies;
     return {
       self,
       origin,
@@ -292,6 +311,7 @@ export class Adoption {
       entry: currentClaimOf(entry),
       holding: holdingOf(identity),
       isOwnerGone: false,
+      promotion: place?.promotion,
     };
   }
 

@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { formatPromotion } from '@causeway/protocol/clusters.ts';
 import { elapsedMs, readClocks } from '../clock.ts';
 import { BridgeError } from '../errors.ts';
 import { type Limits, remainingMs } from '../kafka/client/limits.ts';
+import type { ClusterPlace } from './cluster-place.ts';
 import { currentClaimOf, decideHolding, type HoldingDecision, hasWon, leaseMsFor } from './rules.ts';
 import {
   type Claim,
@@ -28,6 +30,8 @@ export interface ClaimsDependencies {
   instance?: string;
   /** Sessions of this bridge without an operation for this long end. */
   inactivityTimeoutMs: number;
+  /** `undefined` where there is one cluster. */
+  place?: ClusterPlace | undefined;
 }
 
 /** A claim of this bridge that won, as it was written last. */
@@ -202,8 +206,9 @@ export class Claims {
 
   async #writeAs(ids: Set<string>, claim: ClaimToWrite): Promise<Win | undefined> {
     const { identity, epoch, content, createdAtMs, inherited, received, open, limits } = claim;
-    const { log, self, instance, inactivityTimeoutMs } = this.#dependencies;
-    const { claimedAtOffset: _, received: __, ...kept } = inherited;
+    const { log, self, instance, inactivityTimeoutMs, place } = this.#dependencies;
+    const { claimedAtOffset: _, received: __, promotion: ___, ...kept } = inherited;
+    const promotion = place?.promotion;
     const head = {
       version: ENTRY_VERSION,
       ...kept,
@@ -214,6 +219,7 @@ export class Claims {
       inactivityTimeoutMs,
       ...(instance === undefined ? {} : { instance }),
       ...(received === undefined ? {} : { received }),
+      ...(promotion === undefined ? {} : { promotion: formatPromotion(promotion) }),
     };
     while (true) {
       const id = randomUUID();

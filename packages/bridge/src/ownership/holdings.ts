@@ -15,6 +15,7 @@ import {
   type Successor,
 } from './adoption.ts';
 import { Claims, type WonClaim } from './claims.ts';
+import type { ClusterPlace } from './cluster-place.ts';
 import { type Begin, HeldSession, type HeldSessionDependencies } from './held-session.ts';
 import { Leases } from './leases.ts';
 import type { ServedSession } from './served-session.ts';
@@ -33,6 +34,8 @@ export interface HoldingsOptions {
   inactivityTimeoutMs: number;
   /** `undefined` while there is one cluster. */
   gate?: ClusterGate | undefined;
+  /** The same. */
+  place?: ClusterPlace | undefined;
 }
 
 /** An adopted session is served when its group has it, at the latest after this long. */
@@ -51,8 +54,8 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
-    const { log, sessionLog, self, requestTimeoutMs, inactivityTimeoutMs, gate } = options;
-    const claims = new Claims({ log: sessionLog, self, instance: this.#instance, inactivityTimeoutMs });
+    const { log, sessionLog, self, requestTimeoutMs, inactivityTimeoutMs, gate, place } = options;
+    const claims = new Claims({ log: sessionLog, self, instance: this.#instance, inactivityTimeoutMs, place });
     const leases = new Leases(sessionLog, gate);
     this.#shared = { log, sessionLog, claims, leases, requestTimeoutMs, remove: (held) => this.#remove(held) };
     this.#adoption = new Adoption({
@@ -60,6 +63,7 @@ export class Holdings<S extends ServedSession> implements SessionLogFollower {
       self,
       claims,
       leases,
+      place,
       holdingOf: (identity) => this.get(identity)?.claim.entry,
     });
     this.#upkeep = new Upkeep({

@@ -16,6 +16,11 @@ import {
 const OWNED: CurrentClaim = { owner: 'east/b1', epoch: 3, id: 'x', state: 'held', leaseMs: 50 };
 const RELEASED: CurrentClaim = { ...OWNED, state: 'released' };
 const DELETED: CurrentClaim = { ...OWNED, state: 'deleted' };
+/** Written while the other Kafka cluster was active. */
+const FOREIGN: CurrentClaim = { ...OWNED, promotion: { number: 1, cluster: 'east' } };
+const HERE = { number: 2, cluster: 'west' };
+/** Of a bridge of this cluster. */
+const OF_HERE: CurrentClaim = { ...OWNED, promotion: HERE };
 const NO_OWNER_FAILED = { via: 'gateway', failedOwners: [] } as const;
 const OWNER_FAILED = { via: 'gateway', failedOwners: ['east/b1'] } as const;
 
@@ -74,6 +79,36 @@ describe('a request for a session', () => {
       { entry: RELEASED, hasLost: true },
       { kind: 'adopt', epoch: 4 },
     ],
+    [
+      'whose owner is of another Kafka cluster is adopted',
+      { entry: FOREIGN, promotion: HERE },
+      { kind: 'adopt', epoch: 4 },
+    ],
+    [
+      'whose owner is of another Kafka cluster is adopted, also after another claim won',
+      { entry: FOREIGN, promotion: HERE, hasLost: true },
+      { kind: 'adopt', epoch: 4 },
+    ],
+    [
+      'that was claimed when this Kafka cluster was active before is adopted',
+      { entry: FOREIGN, promotion: { number: 3, cluster: 'east' } },
+      { kind: 'adopt', epoch: 4 },
+    ],
+    [
+      'whose owner is of this Kafka cluster is misdirected to that owner',
+      { entry: OF_HERE, promotion: HERE },
+      { kind: 'misdirected', owner: 'east/b1' },
+    ],
+    [
+      'of a time before there were two Kafka clusters is misdirected to its owner',
+      { entry: OWNED, promotion: HERE },
+      { kind: 'misdirected', owner: 'east/b1' },
+    ],
+    [
+      'that is deleted is not found, whichever Kafka cluster its owner was of',
+      { entry: { ...FOREIGN, state: 'deleted' }, promotion: HERE },
+      { kind: 'notFound' },
+    ],
   ])('%s', (_what, change, decision) => {
     expect(decideRequest(situation(change))).toEqual(decision);
   });
@@ -120,6 +155,8 @@ test('a claim has won when it is current, whichever of its attempts arrived', ()
 test('an adopter waits longer than the lease of the old owner, and does not wait without one', () => {
   expect(adoptionWaitMs(OWNED)).toBeGreaterThan(OWNED.leaseMs);
   for (const free of [undefined, RELEASED, DELETED]) expect(adoptionWaitMs(free)).toBe(0);
+  expect(adoptionWaitMs(OF_HERE, HERE)).toBe(adoptionWaitMs(OWNED));
+  expect(adoptionWaitMs(FOREIGN, HERE)).toBe(0);
 });
 
 test('a confirmation is too old when it is by either clock', () => {

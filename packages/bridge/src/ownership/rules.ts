@@ -26,7 +26,11 @@
  * 6. Owners write their entries into a recreated log again, under their claims; it confirms nothing until every confirmation
  *    by the old log is too old (`session-log-renewal.ts`). An entry that only the old log had remains current, behind
  *    any entry of the same epoch in the new log, so that others can adopt; but it confirms no owner.
+ * 7. Where several Kafka clusters stand in for each other, the log is replicated, and an entry has the promotion under which it was written.
+ *    Its owner serves no longer than that promotion lasts (`clusters/rules.ts`). So a bridge of the active cluster adopts from an
+ *    owner of another promotion at once, without a wait; and claims of a higher promotion come before all others (`supersedes`).
  */
+import { comparePromotions, type Promotion } from '@causeway/protocol/clusters.ts';
 import { elapsedMs, type Instant } from '../clock.ts';
 import { type Claim, type EntryValue, isSameClaim, type LoggedEntry } from './session-entry.ts';
 
@@ -56,12 +60,14 @@ export interface CurrentClaim extends Claim {
   owner: string;
   state: EntryValue['state'];
   leaseMs: number;
+  /** `undefined` where there is one cluster. */
+  promotion?: Promotion | undefined;
 }
 
 export function currentClaimOf(entry: LoggedEntry | undefined): CurrentClaim | undefined {
   if (entry === undefined) return undefined;
-  const { epoch, id, value } = entry;
-  return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry) };
+  const { epoch, id, value, promotion } = entry;
+  return { epoch, id, owner: value.owner, state: value.state, leaseMs: leaseMsOf(entry), promotion };
 }
 
 export function leaseMsOf({ value }: LoggedEntry): number {
@@ -87,6 +93,8 @@ export interface Situation {
   isOwnerGone: boolean;
   /** Whether this request saw the session go to another bridge, which is alive. */
   hasLost: boolean;
+  /** The promotion under which this bridge serves; `undefined` where there is one cluster. */
+  promotion?: Promotion | undefined;
 }
 
 export type RequestDecision =
@@ -146,9 +154,12 @@ export function hasWon(entry: CurrentClaim | undefined, claimIds: ReadonlySet<st
   return entry !== undefined && claimIds.has(entry.id);
 }
 
-/** How long an adopter waits, by the claim that its own superseded, in milliseconds. */
-export function adoptionWaitMs(superseded: CurrentClaim | undefined): number {
-  return superseded?.state === 'held' ? Math.max(MIN_WAIT_MS, Math.ceil(superseded.leaseMs * WAIT_RATIO)) : 0;
+/**
+ * How long an adopter waits, by the claim that its own superseded, in milliseconds. `promotion`: under which it serves.
+ */
+export function adoptionWaitMs(superseded: CurrentClaim | undefined, promotion?: Promotion): number {
+  if (superseded === undefined || isOfOtherPromotion(superseded, promotion)) return 0;
+  return superseded.state === 'held' ? Math.max(MIN_WAIT_MS, Math.ceil(superseded.leaseMs * WAIT_RATIO)) : 0;
 }
 
 /** Whether ownership that Kafka confirmed when asked at `confirmedAt` still counts. */
@@ -166,10 +177,16 @@ function isHeld({ entry, holding }: Situation): boolean {
 }
 
 /** Whether no owner is left that would have to release the session. */
-function isOwnerless(entry: CurrentClaim, { self, origin, isOwnerGone, hasLost }: Situation): boolean {
-  if (entry.state === 'released') return true;
+function isOwnerless(entry: CurrentClaim, { self, origin, isOwnerGone, hasLost, promotion }: Situation): boolean {
+  if (entry.state === 'released' || isOfOtherPromotion(entry, promotion)) return true;
   if (hasLost) return false;
   // This bridge owns it and does not hold it: it was restarted, or lost its membership.
   if (entry.owner === self || isOwnerGone) return true;
   return origin.via === 'gateway' && origin.failedOwners.includes(entry.owner);
+}
+
+/** Whether a claim is of a time in which another cluster was active: its owner serves no more. */
+function isOfOtherPromotion(claim: CurrentClaim, promotion: Promotion | undefined): boolean {
+  if (promotion === undefined || claim.promotion === undefined) return false;
+  return comparePromotions(claim.promotion, promotion) !== 0;
 }

@@ -1,4 +1,5 @@
 /** The entries of the session log: what a bridge writes about a session under its claim, as bytes and as values. */
+import { comparePromotions, type Promotion, parsePromotion } from '@causeway/protocol/clusters.ts';
 import { FORMATS, type FormatName } from '@causeway/protocol/content-types.ts';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -49,6 +50,11 @@ export const SessionDescription = Type.Object({
   }),
   subscription: Subscription,
   seeks: Type.Array(Seek),
+  /**
+   * Where partitions without a commit began, at an end or by the clock. Kept where there are several clusters: the log may reach another cluster before
+   * the commit does, and a consumer that began at the end there would skip records.
+   */
+  begun: Type.Optional(Type.Array(Seek)),
 });
 export type SessionDescription = Static<typeof SessionDescription>;
 
@@ -75,6 +81,11 @@ const Head = {
   leaseMs: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Who created the session and alone may use it; absent: everyone may. */
   principal: Type.Optional(Type.String()),
+  /**
+   * Where there are several Kafka clusters: the promotion under which the owner claimed the session, such as `2;west`, and so the cluster whose positions
+   * the entry has.
+   */
+  promotion: Type.Optional(Type.String()),
   /** Of the owner: no other bridge ends its sessions earlier. */
   inactivityTimeoutMs: Type.Optional(Type.Integer({ minimum: 0 })),
 };
@@ -109,6 +120,8 @@ export interface Claim {
 export interface PlacedClaim extends Claim {
   /** Of the claim's first record. */
   claimedAtOffset: bigint;
+  /** Under which it was written; `undefined` where there is one cluster. */
+  promotion?: Promotion | undefined;
 }
 
 /** The newest record of a claim, as it was read. */
@@ -186,13 +199,21 @@ export function isQuestion(value: Buffer): boolean {
 }
 
 /**
- * The order of claims, from which ownership follows: a higher epoch wins; of one epoch, the claim that the log has first. It
- * depends on the two claims alone, so the current claim does not depend on which dominated records compaction has left.
+ * The order of claims, from which ownership follows: a higher promotion wins, whatever a cluster that was lost wrote since; then a higher epoch; of one
+ * epoch, the claim that the log has first. It depends on the two claims alone, so the current claim does not depend on which dominated records
+ * compaction has left.
  */
 export function supersedes(candidate: PlacedClaim, current: PlacedClaim): boolean {
+  if (candidate.promotion !== current.promotion) {
+    const order = comparePromotions(candidate.promotion ?? NO_PROMOTION, current.promotion ?? NO_PROMOTION);
+    if (order !== 0) return order > 0;
+  }
   if (candidate.epoch !== current.epoch) return candidate.epoch > current.epoch;
   return candidate.claimedAtOffset < current.claimedAtOffset;
 }
+
+/** Lower than every other. */
+const NO_PROMOTION: Promotion = { number: -1, cluster: '' };
 
 /** Of an entry that a deleted log had: behind every record of this log. */
 const CARRIED_OVER_CLAIM_OFFSET = 2n ** 63n - 1n;
@@ -209,6 +230,16 @@ export function carriedOver(entry: LoggedEntry): LoggedEntry {
 /** Whether the entry is only known from a deleted log. */
 export function isCarriedOver({ offset }: LoggedEntry): boolean {
   return offset === CARRIED_OVER_OFFSET;
+}
+
+/** The promotion of an entry; `undefined` without one. */
+export function promotionOf({ promotion }: Pick<EntryValue, 'promotion'>): Promotion | undefined {
+  return promotion === undefined ? undefined : parsePromotion(promotion);
+}
+
+/** Whether the positions of an entry are those of another Kafka cluster than `cluster`. */
+export function isOfOtherCluster({ promotion }: PlacedClaim, cluster: string | undefined): boolean {
+  return cluster !== undefined && promotion !== undefined && promotion.cluster !== cluster;
 }
 
 export function isSameClaim(a: Claim, b: Claim): boolean {

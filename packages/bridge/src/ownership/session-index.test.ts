@@ -21,6 +21,11 @@ function held(owner: string, claimedAt?: number): EntryValue {
   };
 }
 
+/** Where there are several Kafka clusters. */
+function heldUnder(promotion: string, owner: string, claimedAt?: number): EntryValue {
+  return { ...held(owner, claimedAt), promotion };
+}
+
 /** Records of one session in the order of the log: epoch, claim, value. */
 type Line = [epoch: number, id: string, value: EntryValue | null];
 
@@ -76,6 +81,39 @@ test.each<[what: string, lines: Line[], current: string | undefined]>([
       [1, 'a', held('A2', 0)],
     ],
     'A2 held 1',
+  ],
+  [
+    'a claim of a higher promotion, whatever a cluster that was lost wrote since',
+    [
+      [1, 'a', heldUnder('1;east', 'A')],
+      [2, 'b', heldUnder('2;west', 'B')],
+      [5, 'c', heldUnder('1;east', 'C')],
+    ],
+    'B held 2',
+  ],
+  [
+    'a claim of a higher promotion, also after one of a higher epoch',
+    [
+      [5, 'a', heldUnder('1;east', 'A')],
+      [2, 'b', heldUnder('2;west', 'B')],
+    ],
+    'B held 2',
+  ],
+  [
+    'of two promotions with one number, a claim of the later name, wherever the log has it',
+    [
+      [5, 'b', heldUnder('2;west', 'B', 900)],
+      [6, 'a', heldUnder('2;east', 'A', 0)],
+    ],
+    'B held 5',
+  ],
+  [
+    'a claim with a promotion before one of a time without',
+    [
+      [9, 'a', held('A')],
+      [1, 'b', heldUnder('1;east', 'B')],
+    ],
+    'B held 1',
   ],
   [
     'the delete of a session, even if other claims arrive late',

@@ -10,6 +10,7 @@ import {
   isQuestion,
   isSameClaim,
   type LoggedEntry,
+  promotionOf,
   sessionKey,
   supersedes,
 } from './session-entry.ts';
@@ -106,6 +107,7 @@ export class SessionIndex {
       offset: record.offset,
       readAtMs,
       claimedAtOffset: claimedAtOffset(value, record.offset),
+      promotion: promotionOf(value),
     });
   }
 

@@ -291,10 +291,12 @@ describe('translated positions', () => {
       },
       subscription: { kind: 'partitions' as const, partitions: [PLACE] },
       seeks: [{ ...PLACE, to: '44' }],
+      begun: [{ ...PLACE, to: '40' }],
     };
     expect(translateDescription(oneWay(index), description)).toEqual({
       ...description,
       seeks: [{ ...PLACE, to: '8' }],
+      begun: [{ ...PLACE, to: '7' }],
     });
   });
 });

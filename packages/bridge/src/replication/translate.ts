@@ -2,7 +2,7 @@
  * Translates positions in one of two Kafka clusters into positions in the other: never past a record that has not been delivered, and as
  * near as the offset syncs allow. Pure.
  */
-import type { SessionDescription } from '../ownership/session-entry.ts';
+import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { SyncIndex } from './sync-index.ts';
 
@@ -38,12 +38,14 @@ export function isKnown({ towards, back }: TwoWaySyncs, place: PartitionOffset):
 
 /** What an adopter of another cluster continues with. */
 export function translateDescription(syncs: TwoWaySyncs, description: SessionDescription): SessionDescription {
-  const seeks = description.seeks.map(({ topic, partition, to }) => ({
-    topic,
-    partition,
-    to: String(translateOffset(syncs, { topic, partition, offset: BigInt(to) })),
-  }));
-  return { ...description, seeks };
+  const translated = (logged: readonly LoggedSeek[]): LoggedSeek[] =>
+    logged.map(({ topic, partition, to }) => {
+      const offset = translateOffset(syncs, { topic, partition, offset: BigInt(to) });
+      return { topic, partition, to: String(offset) };
+    });
+  const { seeks, begun } = description;
+  const here = { ...description, seeks: translated(seeks) };
+  return begun === undefined ? here : { ...here, begun: translated(begun) };
 }
 
 /** `there` and `here`: the offsets of the known record. */
