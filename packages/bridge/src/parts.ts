@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { ClientAccess, createProducer, type Producer } from './client-access.ts';
 import { ClusterState } from './clusters/cluster-state.ts';
 import { Clusters } from './clusters/clusters.ts';
+import type { TopicPoint } from './clusters/log-records.ts';
 import { connectPeer } from './clusters/peer-cluster.ts';
 import { mirroredTopics } from './clusters-config.ts';
 import type { BridgeConfig } from './config.ts';
@@ -52,6 +53,8 @@ export interface Parts {
   state: { isShuttingDown: boolean };
   watcher: RequestWatcher | undefined;
 }
+
+const NO_POINT: readonly TopicPoint[] = [];
 
 /** Creates the parts; none runs yet. Errors: for certificate files that cannot be used. */
 export function createParts(config: BridgeConfig, log: Logger, watcher: RequestWatcher | undefined): Parts {
@@ -221,6 +224,7 @@ function createReplication({
     peer: { name: peerName, cluster: peer },
     requestTimeoutMs: config.kafka.requestTimeoutMs,
     isMirrored: mirroredTopics(config.clusters),
+    points: () => ({ own: state.own.facts.point, peer: state.peer?.facts.point ?? NO_POINT }),
     role: () => roleOf(state.mode),
   });
 }

@@ -87,7 +87,7 @@ function direction(source: Side, target: Side) {
   return { source: named(source), target: named(target) };
 }
 
-/** The cluster behind a bridge and its mode; a gateway tells it of a promotion. */
+/** The cluster behind a bridge, and its mode. `promotion`: as a gateway sends it. */
 async function clusterOf({ bridge }: Side, promotion?: string): Promise<string | null> {
   const headers = { ...FROM_OPERATOR, ...(promotion === undefined ? {} : { 'causeway-promotion': promotion }) };
   const response = await fetch(`${bridge.url}/ready`, { headers });

@@ -1,7 +1,8 @@
 /** One direction of the replication: the records of one cluster that the other one does not have. */
 import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
-import { type PartitionOffset, partitionKey } from '../records.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
+import type { PromotionPoint } from './points.ts';
 import type { EndsQuestion, SourceTopics } from './source-topics.ts';
 import type { SyncTail } from './sync-tail.ts';
 import { countRecords, type OffsetSpan } from './tail-reader.ts';
@@ -11,6 +12,8 @@ export interface DirectionOptions {
   source: Cluster;
   topics: SourceTopics;
   syncs: SyncTail;
+  /** Since which the source is active: what it had then came from the other cluster, or is in the report of a loss. */
+  point: () => PromotionPoint;
 }
 
 /** Counted in at most so many offsets; beyond, offsets count as records. */
@@ -41,8 +44,8 @@ export class Direction {
    * Errors: `kafkaUnavailable`.
    */
   async spans(ends: readonly PartitionOffset[], limits: Limits): Promise<OffsetSpan[]> {
-    const { syncs, topics } = this.#options;
-    const unknown = ends.filter((end) => end.offset > 0n && syncs.index.newest(end) === undefined);
+    const { topics } = this.#options;
+    const unknown = ends.filter((end) => end.offset > 0n && this.copiedTo(end) === undefined);
     const beginnings = await topics.beginnings(unknown, { isFresh: false }, limits);
     const begins = new Map(unknown.map((place, index) => [keyOf(place), beginnings[index] as number]));
     return ends.flatMap(({ topic, partition, offset }): OffsetSpan[] => {
@@ -53,10 +56,13 @@ export class Direction {
     });
   }
 
-  /** The offset behind the newest record that is known to be copied. */
-  copiedTo(place: { topic: string; partition: number }): number | undefined {
-    const newest = this.#options.syncs.index.newest(place);
-    return newest === undefined ? undefined : newest.upstream + 1;
+  /** Before this offset of the source, the other cluster has everything, or never will; `undefined`: nothing is known. */
+  copiedTo(place: TopicPartition): number | undefined {
+    const { syncs, point } = this.#options;
+    const newest = syncs.index.newest(place);
+    const since = point().of(place)?.end;
+    if (newest === undefined) return since;
+    return Math.max(newest.upstream + 1, since ?? 0);
   }
 
   /** Records of a span; `undefined` until it was counted ({@link count}). */
@@ -92,6 +98,6 @@ export class Direction {
   }
 }
 
-function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+function keyOf({ topic, partition }: TopicPartition): string {
   return partitionKey(topic, partition);
 }

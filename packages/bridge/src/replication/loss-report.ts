@@ -3,7 +3,7 @@ import type { LossReport, LostRange } from '@causeway/protocol/clusters.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
 import type { Limits } from '../kafka/client/limits.ts';
-import { type PartitionOffset, partitionKey, type StoredRecord } from '../records.ts';
+import { type PartitionOffset, partitionKey, type StoredRecord, type TopicPartition } from '../records.ts';
 import type { SyncIndex } from './sync-index.ts';
 import { type OffsetSpan, readSpan } from './tail-reader.ts';
 
@@ -15,8 +15,8 @@ export interface Completion {
   syncs: SyncIndex;
   /** Of the lost cluster. */
   ends: readonly PartitionOffset[];
-  /** Where partitions begin that have no syncs. */
-  beginningOf: (place: PartitionOffset) => number;
+  /** Before this offset of the lost cluster, the promoted one had everything. */
+  copiedTo: (place: TopicPartition) => number;
   limits: Limits;
 }
 
@@ -32,7 +32,7 @@ export async function completeLossReport(report: LossReport, completion: Complet
     if (end.topic === REPLICATED_SESSION_TOPIC) return [];
     const { topic, partition } = end;
     // Where the promoted cluster stood at the promotion; what was copied later came too late.
-    const from = known.get(partitionKey(topic, partition))?.from ?? copiedTo(end, completion);
+    const from = known.get(partitionKey(topic, partition))?.from ?? completion.copiedTo(end);
     const to = Number(end.offset);
     return from < to ? [{ topic, partition, from, to }] : [];
   });
@@ -44,11 +44,6 @@ export async function completeLossReport(report: LossReport, completion: Complet
     ranges.push(...read.filter(({ records }) => records > 0));
   }
   return { ...report, isFinal: true, ranges };
-}
-
-function copiedTo(place: PartitionOffset, { syncs, beginningOf }: Completion): number {
-  const newest = syncs.newest(place);
-  return newest === undefined ? beginningOf(place) : newest.upstream + 1;
 }
 
 /** Without the records at its beginning that were copied before MirrorMaker wrote their sync. */

@@ -11,6 +11,7 @@ import { CheckpointTail } from './checkpoint-tail.ts';
 import { Direction } from './direction.ts';
 import { completeLossReport } from './loss-report.ts';
 import { ReplicationMeter } from './meter.ts';
+import { latestPoint, PromotionPoint, type PromotionPoints } from './points.ts';
 import type { CarriedOver, Replication, ReplicationRole } from './replication.ts';
 import { SourceTopics } from './source-topics.ts';
 import { SyncTail } from './sync-tail.ts';
@@ -27,6 +28,8 @@ export interface MirrorReplicationOptions {
   requestTimeoutMs: number;
   /** Which way records flow now. */
   role: () => ReplicationRole;
+  /** Of both clusters, as far as their logs were read. Default: none. */
+  points?: () => PromotionPoints;
   /** Whether MirrorMaker's filters let it copy a topic. Default: every topic that it copies by default. */
   isMirrored?: (topic: string) => boolean;
 }
@@ -39,6 +42,7 @@ interface Flow {
   meter: ReplicationMeter;
 }
 
+const NO_POINTS: PromotionPoints = { own: [], peer: [] };
 /** Until a copy that is behind is looked at again. */
 const CATCH_UP_INTERVAL_MS = 20;
 /** What does not change for this long may be no record. */
@@ -55,14 +59,17 @@ export class MirrorReplication implements Replication {
   /** From this cluster to the peer. */
   readonly #outbound: Flow;
   readonly #checkpoints: CheckpointTail;
+  readonly #ownPoint: () => PromotionPoint;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: MirrorReplicationOptions) {
     this.#options = options;
-    const { own, peer, requestTimeoutMs } = options;
+    const { own, peer, requestTimeoutMs, points = () => NO_POINTS } = options;
     this.peer = peer.cluster;
-    this.#inbound = this.#flow({ source: peer, target: own });
-    this.#outbound = this.#flow({ source: own, target: peer });
+    this.#ownPoint = latestPoint(() => points().own);
+    const peerPoint = latestPoint(() => points().peer);
+    this.#inbound = this.#flow({ source: peer, target: own, point: peerPoint });
+    this.#outbound = this.#flow({ source: own, target: peer, point: this.#ownPoint });
     this.#checkpoints = new CheckpointTail(own.cluster, { source: peer.name, requestTimeoutMs });
   }
 
@@ -126,7 +133,9 @@ export class MirrorReplication implements Replication {
 
   async translateDescription(description: SessionDescription, limits: Limits): Promise<SessionDescription> {
     await this.#inbound.syncs.tail.untilLoaded(limits);
-    return translateDescription(this.#syncs, description);
+    // The point of a cluster that is not active is that of an earlier time.
+    const point = this.#options.role() === 'source' ? this.#ownPoint() : new PromotionPoint([]);
+    return translateDescription(this.#syncs, point, description);
   }
 
   async untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void> {
@@ -152,14 +161,15 @@ export class MirrorReplication implements Replication {
     const { direction, syncs, topics } = this.#outbound;
     await syncs.tail.untilLoaded(limits);
     const ends = await direction.ends({ maxAgeMs: 0, isPartial: false }, limits);
-    const unknown = ends.filter((end) => syncs.index.newest(end) === undefined);
+    const unknown = ends.filter((end) => direction.copiedTo(end) === undefined);
     const found = await topics.beginnings(unknown, { isFresh: true }, limits);
     const beginnings = new Map(
       unknown.map((place, index) => [partitionKey(place.topic, place.partition), found[index]]),
     );
-    const beginningOf = ({ topic, partition }: TopicPartition) => beginnings.get(partitionKey(topic, partition)) ?? 0;
+    const copiedTo = (place: TopicPartition): number =>
+      direction.copiedTo(place) ?? beginnings.get(partitionKey(place.topic, place.partition)) ?? 0;
     const clusters = { lost: this.#options.own.cluster, promoted: this.peer };
-    return await completeLossReport(report, { ...clusters, syncs: syncs.index, ends, beginningOf, limits });
+    return await completeLossReport(report, { ...clusters, syncs: syncs.index, ends, copiedTo, limits });
   }
 
   status(): ReplicationStatus | undefined {
@@ -220,11 +230,11 @@ export class MirrorReplication implements Replication {
     return { towards: this.#inbound.syncs.index, back: this.#outbound.syncs.index };
   }
 
-  #flow({ source, target }: { source: NamedCluster; target: NamedCluster }): Flow {
+  #flow({ source, target, point }: { source: NamedCluster; target: NamedCluster; point: () => PromotionPoint }): Flow {
     const { requestTimeoutMs, isMirrored = () => true } = this.#options;
     const topics = new SourceTopics(source.cluster, isMirrored);
     const syncs = new SyncTail(target.cluster, { source: source.name, requestTimeoutMs });
-    const direction = new Direction({ source: source.cluster, topics, syncs });
+    const direction = new Direction({ source: source.cluster, topics, syncs, point });
     return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs: requestTimeoutMs }) };
   }
 }

@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PartitionSyncs } from './partition-syncs.ts';
+import { PromotionPoint } from './points.ts';
 import { SyncIndex } from './sync-index.ts';
-import { type TwoWaySyncs, translateDescription, translateOffset } from './translate.ts';
+import { type TwoWaySyncs, translateDescription, translateOffset, translateSince } from './translate.ts';
 
 const PLACE = { topic: 'orders', partition: 3 };
 
@@ -278,6 +279,23 @@ describe('translated positions', () => {
     expect(translateOffset(oneWay(index), { topic: 'other', partition: 3, offset: 5n })).toBe(0n);
   });
 
+  test('in a cluster that is active, are not behind the point since which it is', () => {
+    const index = indexOf([
+      { upstream: 40, downstream: 7 },
+      // What a MirrorMaker that still runs has copied behind records of this cluster.
+      { upstream: 50, downstream: 30 },
+    ]);
+    const translated = (point: PromotionPoint, offset: number) =>
+      Number(translateSince(oneWay(index), point, { ...PLACE, offset: BigInt(offset) }));
+    const forced = new PromotionPoint([{ topic: 'orders', ends: [0, 0, 0, 10] }]);
+    expect([39, 40, 45, 50, 60].map((offset) => translated(forced, offset))).toEqual([0, 7, 8, 10, 10]);
+    const orderly = new PromotionPoint([{ topic: 'orders', ends: [0, 0, 0, 10], peerEnds: [0, 0, 0, 43] }]);
+    expect([39, 40, 42, 43, 60].map((offset) => translated(orderly, offset))).toEqual([0, 7, 8, 10, 10]);
+    // A topic that this cluster did not have then.
+    expect(translated(new PromotionPoint([{ topic: 'other', ends: [3] }]), 45)).toBe(0);
+    expect(translated(new PromotionPoint([]), 60)).toBe(31);
+  });
+
   test('replace the positions of a description, and leave the rest', () => {
     const index = indexOf([{ upstream: 40, downstream: 7 }]);
     const description = {
@@ -293,7 +311,7 @@ describe('translated positions', () => {
       seeks: [{ ...PLACE, to: '44' }],
       begun: [{ ...PLACE, to: '40' }],
     };
-    expect(translateDescription(oneWay(index), description)).toEqual({
+    expect(translateDescription(oneWay(index), new PromotionPoint([]), description)).toEqual({
       ...description,
       seeks: [{ ...PLACE, to: '8' }],
       begun: [{ ...PLACE, to: '7' }],

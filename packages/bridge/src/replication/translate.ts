@@ -4,6 +4,7 @@
  */
 import type { LoggedSeek, SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset } from '../records.ts';
+import type { PromotionPoint } from './points.ts';
 import type { SyncIndex } from './sync-index.ts';
 
 /** The syncs of both directions: each cluster may have been the copy of the other one, at different times. */
@@ -36,11 +37,28 @@ export function isKnown({ towards, back }: TwoWaySyncs, place: PartitionOffset):
   return towards.of(place) !== undefined || back.of(place) !== undefined;
 }
 
-/** What an adopter of another cluster continues with. */
-export function translateDescription(syncs: TwoWaySyncs, description: SessionDescription): SessionDescription {
+/**
+ * The same in a cluster that is active since this point: never behind it. A MirrorMaker that still runs copies what is left of the other cluster behind records
+ * of this cluster's own time, which the reader has not seen. After a switch-over the point names one record in both.
+ */
+export function translateSince(syncs: TwoWaySyncs, point: PromotionPoint, position: PartitionOffset): bigint {
+  const translated = translateOffset(syncs, position);
+  const known = point.of(position);
+  if (known === undefined) return translated;
+  const end = BigInt(known.end);
+  const isBehind = known.peerEnd !== undefined && position.offset >= BigInt(known.peerEnd);
+  return isBehind || translated > end ? end : translated;
+}
+
+/** What an adopter of another cluster continues with, in a cluster that is active since this point. */
+export function translateDescription(
+  syncs: TwoWaySyncs,
+  point: PromotionPoint,
+  description: SessionDescription,
+): SessionDescription {
   const translated = (logged: readonly LoggedSeek[]): LoggedSeek[] =>
     logged.map(({ topic, partition, to }) => {
-      const offset = translateOffset(syncs, { topic, partition, offset: BigInt(to) });
+      const offset = translateSince(syncs, point, { topic, partition, offset: BigInt(to) });
       return { topic, partition, to: String(offset) };
     });
   const { seeks, begun } = description;
