@@ -80,7 +80,7 @@ export interface Scenario {
   plants?: readonly PlantedFault[];
   /** With keys: each request is sent twice at once, through different tier-1 gateways. */
   hasTwins?: boolean;
-  /** Of each producer; default: few. */
+  /** Of each producer, half as many with TLS; default: few. */
   recordsPerSecond?: number;
   /** East has its own network, which needs root and Linux. */
   hasRegionNetwork?: boolean;
