@@ -16,6 +16,9 @@ describe('an acknowledged key has one copy of its record and one answer, and eve
     ['a client that repeats, and bridges that die or get no response', { repeatCount: 1, faults: ['die', 'lose'] }],
     ['a client that repeats, and slots that are freed', { repeatCount: 1, faults: ['release'] }],
     ['two faults', { faultCount: 2, faults: ['die', 'release', 'lose'] }],
+    ['bridges whose gateways have lost each other', { isContended: true, faultCount: 0 }],
+    ['three bridges, and a gateway that gives one up wrongly', { bridgeCount: 3, faults: ['giveUp'] }],
+    ['three bridges that a client asks in turn', { bridgeCount: 3, gatewayCount: 0, repeatCount: 1, faultCount: 0 }],
     ['slots whose owner died with an answer that no client got', { hasEarlierOwner: true }],
     [
       'other lanes after a start, and lanes that begin with the first request',

@@ -153,6 +153,18 @@ describe('each rule is needed: the model finds a violation', () => {
       finds: /the slot bounces: 2 claims after 0 faults and repetitions/,
     },
     {
+      without: 'leaving a slot to the bridge that has taken it from the request',
+      protocol: { decideKeyed: (question) => decideKeyed({ ...question, hasLost: false }) },
+      bounds: { isContended: true, faultCount: 0 },
+      finds: /the slot bounces: 4 claims after 0 faults and repetitions/,
+    },
+    {
+      without: 'noticing that another bridge has claimed the slot while it was taken over',
+      protocol: { hasLostSlot: () => false },
+      bounds: { isContended: true, faultCount: 0 },
+      finds: /the slot bounces: 4 claims after 0 faults and repetitions/,
+    },
+    {
       without: 'executing what the bridge holds',
       protocol: { decideKeyed: (question) => decideKeyed({ ...question, isHeld: false }) },
       bounds: { faults: ['die'] },

@@ -49,7 +49,7 @@ function decides(place: Place, ask: Ask, at: number): Step<State>[] {
     }
     default:
       return alivenesses(place, ask).flatMap(({ isOwnerAlive, cost }) =>
-        executes(place, ask, { gone, isOwnerAlive }).map((step) =>
+        executes(place, ask, { at, gone, isOwnerAlive }).map((step) =>
           cost === 0
             ? step
             : { ...step, isOutside: true, next: { ...step.next, faultsLeft: step.next.faultsLeft - cost } },
@@ -75,13 +75,16 @@ function alivenesses(place: Place, { key }: Ask): { isOwnerAlive: boolean; cost:
 function executes(
   place: Place,
   ask: Ask,
-  { gone, isOwnerAlive }: { gone: State; isOwnerAlive: boolean },
+  { at, gone, isOwnerAlive }: { at: number; gone: State; isOwnerAlive: boolean },
 ): Step<State>[] {
   const { state, number, rules } = place;
   const { held, lane, takes } = bridgeOf(place);
-  const { key, hasLost, failed } = ask;
+  const { key, before, failed } = ask;
   const slot = slotOfKey(state, key);
   const claim = knownClaim(state, number, slot);
+  const known = bridgeOf(place).claims[slot] ?? 0;
+  const isNew = before !== undefined && known > before;
+  const hasLost = ask.hasLost || rules.protocol.hasLostSlot(claim, { self: letter(number), isNew });
   const decision = rules.protocol.decideKeyed({
     claim,
     self: letter(number),
@@ -92,7 +95,7 @@ function executes(
   });
   switch (decision.kind) {
     case 'execute': {
-      const queue = [...lane.queue, { ...ask, copy: 0 }];
+      const queue = [...lane.queue, { ...ask, before: undefined, copy: 0 }];
       return [inside(place, `is to execute key ${key}`, withLane(gone, place, { ...lane, queue }))];
     }
     case 'misdirected': {
@@ -107,7 +110,8 @@ function executes(
       const begun = isBusy ? undefined : isOwn ? regain(place, lane) : begin(place, slot, guard);
       if (begun === undefined) return [];
       const label = isOwn ? 'finds out what its lane holds' : `takes slot ${slot} over from ${guard}`;
-      return [inside(place, label, begun)];
+      const asks = bridgeOf({ ...place, state: begun }).asks.with(at, { ...ask, before: known });
+      return [inside(place, label, withBridge(begun, number, { asks }))];
     }
   }
 }

@@ -98,6 +98,7 @@ function sent(state: State, request: Request, at: BridgeNumber): State {
     fingerprint,
     failed,
     hasLost: false,
+    before: undefined,
     isHeard: true,
   });
 }

@@ -10,6 +10,7 @@ import { type Bounds, type Fault, freshBridge, initialState, letter, type State,
 import { takeSteps } from './take-steps.ts';
 
 export const KEY_BOUNDS: Bounds = {
+  bridgeCount: 2,
   gatewayCount: 2,
   slotCount: 1,
   requests: [{ key: 0, fingerprint: 'f' }],
@@ -19,6 +20,7 @@ export const KEY_BOUNDS: Bounds = {
   isOnePartition: false,
   areLanesReady: true,
   areLanesChanging: false,
+  isContended: false,
   hasEarlierOwner: false,
 };
 
@@ -43,7 +45,8 @@ export function keyModel(protocol: KeyProtocol, bounds: Bounds): Model<State> {
 }
 
 /** The violation of a state as a whole, if there is one. */
-function wrong(state: State, { faultCount, repeatCount, hasEarlierOwner }: Bounds): string | undefined {
+function wrong(state: State, bounds: Bounds): string | undefined {
+  const { faultCount, repeatCount, hasEarlierOwner, isContended, bridgeCount } = bounds;
   for (const [key, answer] of state.given.entries()) {
     const isOfKey = (one: { key: number; status: string }): boolean => one.key === key && one.status !== 'open';
     const copies = state.data.filter(isOfKey).length;
@@ -55,7 +58,8 @@ function wrong(state: State, { faultCount, repeatCount, hasEarlierOwner }: Bound
   }
   const eventCount = faultCount - state.faultsLeft + repeatCount - state.repeatsLeft;
   const claimCount = Math.max(...state.claims.map((log) => log.filter(({ status }) => status !== 'open').length));
-  const first = hasEarlierOwner ? 2 : 1;
+  // Each of the requests with which the bridges begin may take the slot once, and the client's again when its gateway insists.
+  const first = (isContended ? bridgeCount : 0) + (hasEarlierOwner ? 2 : 1);
   if (claimCount > first + CLAIMS_AN_EVENT * eventCount) {
     return `the slot bounces: ${claimCount} claims after ${eventCount} faults and repetitions`;
   }

@@ -1,8 +1,16 @@
 /** The rules that the model of idempotency keys follows: the bridge's decisions, and the order in which it acts on them. */
-import { decideKey, decideKeyed, decideRecovered, holds, mayClaim } from '@causeway/bridge/idempotency/rules.ts';
+import {
+  decideKey,
+  decideKeyed,
+  decideRecovered,
+  hasLostSlot,
+  holds,
+  mayClaim,
+} from '@causeway/bridge/idempotency/rules.ts';
 
 export interface KeyProtocol {
   decideKeyed: typeof decideKeyed;
+  hasLostSlot: typeof hasLostSlot;
   mayClaim: typeof mayClaim;
   holds: typeof holds;
   decideKey: typeof decideKey;
@@ -35,6 +43,7 @@ export interface KeyProtocol {
 
 export const KEY_PROTOCOL: KeyProtocol = {
   decideKeyed,
+  hasLostSlot,
   mayClaim,
   holds,
   decideKey,

@@ -53,6 +53,8 @@ export interface Ask {
   fingerprint: string;
   failed: readonly BridgeNumber[];
   hasLost: boolean;
+  /** How many claims the bridge had read when it began to take the slot over for it. */
+  before: number | undefined;
   /** Whether a client waits for it. */
   isHeard: boolean;
 }
@@ -146,6 +148,7 @@ export interface State {
 export type Fault = 'die' | 'freeze' | 'release' | 'giveUp' | 'lose' | 'expire';
 
 export interface Bounds {
+  bridgeCount: number;
   /** 0: the client sends to the bridges itself. */
   gatewayCount: number;
   slotCount: number;
@@ -161,6 +164,8 @@ export interface Bounds {
   areLanesReady: boolean;
   /** Whether a bridge that is started again has other lanes than before. */
   areLanesChanging: boolean;
+  /** Whether each bridge begins with a request for the first key, under which its gateway has lost all other bridges; the client waits for one. */
+  isContended: boolean;
   /** Whether the slots have had an owner that died: it had stored the first key, and no client has its answer. */
   hasEarlierOwner: boolean;
 }
@@ -189,21 +194,22 @@ export function withBridge(state: State, number: BridgeNumber, change: Partial<B
   return { ...state, bridges: state.bridges.with(number, { ...bridge, ...change }) };
 }
 
-const BRIDGE_COUNT = 2;
 /** The lanes of a bridge, one at a time: it has the other one after a start, where lanes change. */
 const LANES_OF_BRIDGE = 2;
 /** The owner before all others, which is dead. */
 const EARLIER = 'Z-0';
 
 /** The partition into which a lane writes its answers. The partitions of free guards are empty. */
-export function partitionOf(guard: string, { isOnePartition }: Bounds): number {
-  if (isOnePartition) return 0;
-  if (guard === EARLIER) return PARTITION_COUNT - 2;
-  if (guard.startsWith('slot')) return PARTITION_COUNT - 1;
+export function partitionOf(guard: string, bounds: Bounds): number {
+  if (bounds.isOnePartition) return 0;
+  if (guard === EARLIER) return partitionCount(bounds) - 2;
+  if (guard.startsWith('slot')) return partitionCount(bounds) - 1;
   return numberOf(guard) * LANES_OF_BRIDGE + Number(guard.slice(2));
 }
 
-const PARTITION_COUNT = BRIDGE_COUNT * LANES_OF_BRIDGE + 2;
+function partitionCount({ bridgeCount, isOnePartition }: Bounds): number {
+  return isOnePartition ? 1 : bridgeCount * LANES_OF_BRIDGE + 2;
+}
 
 /** A bridge that has just been started. */
 export function freshBridge(state: Pick<State, 'claims' | 'answers' | 'given'>, laneId: string): BridgeState {
@@ -226,11 +232,28 @@ export function freshBridge(state: Pick<State, 'claims' | 'answers' | 'given'>, 
   };
 }
 
+/** The request of a bridge that begins with one. A client waits for that of the first one. */
+function contendingAsks(number: BridgeNumber, bounds: Bounds): Ask[] {
+  const [first] = bounds.requests;
+  if (!bounds.isContended || first === undefined) return [];
+  return [{ ...first, failed: othersOf(number, bounds), hasLost: false, before: undefined, isHeard: number === 0 }];
+}
+
+function contendingRequest({ isContended, ...bounds }: Bounds): Request | undefined {
+  const [first] = bounds.requests;
+  if (!isContended || first === undefined) return undefined;
+  return { ...first, gateway: 0, at: 0, owner: undefined, failed: othersOf(0, bounds), tried: [] };
+}
+
+function othersOf(number: BridgeNumber, { bridgeCount }: Pick<Bounds, 'bridgeCount'>): BridgeNumber[] {
+  return Array.from({ length: bridgeCount }, (_, other) => other).filter((other) => other !== number);
+}
+
 export function initialState(bounds: Bounds): State {
-  const { gatewayCount, slotCount, requests, repeatCount, faultCount, isOnePartition, hasEarlierOwner } = bounds;
+  const { bridgeCount, gatewayCount, slotCount, requests, repeatCount, faultCount, hasEarlierOwner } = bounds;
   const { areLanesReady } = bounds;
   const keyCount = Math.max(...requests.map(({ key }) => key)) + 1;
-  const answers: LoggedAnswer[][] = Array.from({ length: isOnePartition ? 1 : PARTITION_COUNT }, () => []);
+  const answers: LoggedAnswer[][] = Array.from({ length: partitionCount(bounds) }, () => []);
   const stored = { by: '', status: 'stored' } as const;
   const earlier = { key: 0, copy: 0, fingerprint: requests[0]?.fingerprint ?? '' };
   if (hasEarlierOwner) answers[partitionOf(EARLIER, bounds)]?.push({ ...stored, ...earlier });
@@ -241,9 +264,9 @@ export function initialState(bounds: Bounds): State {
     given: Array.from({ length: keyCount }, () => undefined),
   };
   const step = areLanesReady ? 'idle' : 'off';
-  const bridges = Array.from({ length: BRIDGE_COUNT }, (_, number) => {
+  const bridges = Array.from({ length: bridgeCount }, (_, number) => {
     const fresh = freshBridge(logs, `${letter(number)}-0`);
-    return { ...fresh, lane: { ...fresh.lane, step } } as const;
+    return { ...fresh, lane: { ...fresh.lane, step }, asks: contendingAsks(number, bounds) } as const;
   });
   const ready = bridges.map(
     ({ lane }, number) => [lane.id, { holder: `${letter(number)} lane`, end: 'none' }] as const,
@@ -258,9 +281,9 @@ export function initialState(bounds: Bounds): State {
       homes: logs.claims.map(() => undefined),
       isDown: bridges.map(() => false),
     })),
-    request: undefined,
+    request: contendingRequest(bounds),
     given: logs.given,
-    askedCount: 0,
+    askedCount: bounds.isContended ? 1 : 0,
     repeatsLeft: repeatCount,
     faultsLeft: faultCount,
   };

@@ -15,7 +15,7 @@ import { type AnswerPlace, hashKey } from './key-shard.ts';
 import type { Key, KeyedOutcome, KeyedRequest, KeyedSend } from './keyed-request.ts';
 import { Lane, type LaneLog } from './lane.ts';
 import type { ResultRun } from './result-runs.ts';
-import { decideKey, decideKeyed } from './rules.ts';
+import { decideKey, decideKeyed, hasLostSlot } from './rules.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
 
 /** One transaction at a time commits the most requests; claims name the lane, so that versions may have more. */
@@ -206,7 +206,10 @@ export class KeyedProducer {
       if (decision.kind === 'take') {
         if (this.#isClosing || this.#isForOthers(request, key.slot))
           throw new BridgeError('misdirected', misdirection(undefined));
+        const before = this.#logs.claims.claimOf(key.slot);
         failure = await this.#slots.take(key.slot, decision.guard, limits);
+        const claim = this.#logs.claims.claimOf(key.slot);
+        hasLost ||= hasLostSlot(claim, { self: this.#options.self, isNew: claim !== before });
         continue;
       }
       const outcome = await this.#execute(request, key, limits);

@@ -34,6 +34,14 @@ export function decideKeyed(question: KeyedQuestion): KeyedDecision {
   return sender.failedOwners.includes(owner) ? { kind: 'take', guard } : { kind: 'misdirected', owner };
 }
 
+/**
+ * Whether a request for which a slot was taken over has seen it go to another bridge, which lives. `isNew`: the claim was written since
+ * the taking over began. Otherwise bridges with a request each under which the others failed would take the slot from each other.
+ */
+export function hasLostSlot({ owner }: Claim, { self, isNew }: { self: string; isNew: boolean }): boolean {
+  return isNew && owner !== undefined && owner !== self;
+}
+
 /** Whether the claim may be written: the guard was taken over, and the log was read to its end after that. */
 export function mayClaim(claim: Claim, guard: string): boolean {
   return claim.transactionalId === guard;
