@@ -220,9 +220,18 @@ export class Gateway {
         whyRefused: (socket, address) => frontDoor.quotas.whyRefused(socket, address, running.trust.isHop(address)),
       },
     );
+    const statuses = new ClusterStatuses({
+      clusters,
+      targetsOf: (cluster) => registry.targets().filter(({ region }) => clusters.clusterOf(region) === cluster),
+      sender: () => running.identity,
+      events: this.events,
+      explain: reasonOf,
+    });
+    this.#statuses = statuses;
     this.#metrics = new Metrics({
       registry,
       clusters,
+      statuses,
       discovery,
       hosts,
       stats,
@@ -245,14 +254,6 @@ export class Gateway {
       adminCounts: () => this.#admin.counts,
       telemetry: () => this.#watching.watcher?.telemetry,
     });
-    const statuses = new ClusterStatuses({
-      clusters,
-      targetsOf: (cluster) => registry.targets().filter(({ region }) => clusters.clusterOf(region) === cluster),
-      sender: () => running.identity,
-      events: this.events,
-      explain: reasonOf,
-    });
-    this.#statuses = statuses;
     this.#admin = new Admin({
       clusters,
       statuses,
