@@ -1,4 +1,5 @@
 /** The size of the explored system, unless a test says otherwise. */
+import process from 'node:process';
 import type { Bounds } from './session-state.ts';
 
 export const BOUNDS: Bounds = {
@@ -13,3 +14,6 @@ export const BOUNDS: Bounds = {
 
 /** An exploration takes seconds on an idle processor, and longer on a busy one. */
 export const EXPLORATION_TIMEOUT_MS = 600_000;
+
+/** `npm run model`. In `npm test`, explorations of seconds have smaller bounds, or are left out. */
+export const IS_FULL = process.env['CAUSEWAY_MODEL'] === 'full';
