@@ -97,6 +97,17 @@ test('operators see who is active since when and why, what replication lacks, an
       },
     ],
   });
+  const { text: metrics } = await ask(`${gw.adminUrl}/metrics`);
+  expect(metrics.split('\n').filter((line) => /^causeway_(?:active_)?cluster.*[^0]$/.test(line))).toEqual([
+    'causeway_active_cluster{cluster="east"} 1',
+    'causeway_cluster_promotion 1',
+    'causeway_cluster_mode{cluster="east",mode="active"} 1',
+    'causeway_cluster_mode{cluster="west",mode="standby"} 1',
+    'causeway_cluster_replication_measured{from="east",to="west"} 1',
+    'causeway_cluster_replication_lag_records{from="east",to="west"} 78',
+    'causeway_cluster_replication_lag_seconds{from="east",to="west"} 1.5',
+    'causeway_cluster_lost_records{cluster="west"} 4',
+  ]);
   const system = await systemOf(gw.adminUrl);
   expect(system.clusters).toEqual(await clusters());
   expect(system.regions).toMatchObject([

@@ -104,6 +104,8 @@ export class AttemptLoop implements SelectionRequest {
   #unansweredSinceMs = 0;
   /** The place of the value of `causeway-promotion` in the headers; 0: they have none, or the one of the gateway before this one. */
   #promotionIndex = 0;
+  /** The active Kafka cluster, as of the last attempt. */
+  #active: string | undefined;
   /** Attempts since the last wait that a Kafka cluster refused. */
   #refusedByCluster = 0;
   /** Waits for a Kafka cluster after attempts failed there, and after it refused. */
@@ -351,16 +353,22 @@ export class AttemptLoop implements SelectionRequest {
     const { context, request } = this.#options;
     const received = request.gatewayHeader(PROMOTION_HEADER);
     if (received !== undefined) context.regions.heardOfPromotion(received, 'another gateway');
-    const known = this.#snapshot.clusters?.promotion;
-    const value = known ?? received;
+    const known = this.#snapshot.clusters;
+    const value = known?.promotion ?? received;
     if (value === undefined) return;
     this.#headers.push(PROMOTION_HEADER, value);
-    if (known !== undefined) this.#promotionIndex = this.#headers.length - 1;
+    if (known === undefined) return;
+    this.#active = known.active;
+    this.#promotionIndex = this.#headers.length - 1;
   }
 
   #updatePromotion(): void {
-    const known = this.#promotionIndex === 0 ? undefined : this.#snapshot.clusters?.promotion;
-    if (known !== undefined) this.#headers[this.#promotionIndex] = known;
+    const known = this.#promotionIndex === 0 ? undefined : this.#snapshot.clusters;
+    if (known === undefined || known.promotion === this.#headers[this.#promotionIndex]) return;
+    this.#headers[this.#promotionIndex] = known.promotion;
+    if (known.active === this.#active) return;
+    this.#active = known.active;
+    this.owned?.route.forgetOwner();
   }
 
   /** Whether the next attempt waits for a Kafka cluster. A gateway before this one decides for itself. */

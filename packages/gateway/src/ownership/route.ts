@@ -53,8 +53,7 @@ export type Misdirection =
 export type FollowedMisdirection = Exclude<Misdirection, { to: 'sender' | 'nowhere' }>;
 
 export class OwnerRoute {
-  /** When the request arrived. */
-  readonly home: Home | undefined;
+  #home: Home | undefined;
   readonly #failed: Set<string>;
   readonly #releaseHeader: string | undefined;
   /** Why this gateway itself asks the owner for a release. */
@@ -64,11 +63,24 @@ export class OwnerRoute {
   #followedCount = 0;
 
   constructor({ home, failedHeader, releaseHeader }: OwnerRouteOptions) {
-    this.home = home;
+    this.#home = home;
     this.#failed = new Set(parseList(failedHeader));
     this.#releaseHeader = releaseHeader;
     this.#owner = home?.owner;
     this.#ownerTarget = home?.target;
+  }
+
+  /** Where the owner was when the request arrived. */
+  get home(): Home | undefined {
+    return this.#home;
+  }
+
+  /** Another Kafka cluster is active: a bridge there will own what the request is for, and nothing is known of it. */
+  forgetOwner(): void {
+    this.#home = undefined;
+    this.#owner = undefined;
+    this.#ownerTarget = undefined;
+    this.#release = undefined;
   }
 
   /** The target that leads to the owner: after a gateway that was tried without success, another one of its region. */
