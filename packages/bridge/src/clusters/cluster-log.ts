@@ -26,11 +26,15 @@ export interface ClusterLogOptions {
   onChanged: () => void;
   /** Kafka was asked for all that the facts are made of at this moment. */
   onConfirmed: (askedAt: Instant) => void;
+  /** The topic was recreated, and the facts are still those of the one before: they are to be written again. */
+  onRecreated?: () => void;
   /** The log cannot be read, for this reason; `undefined` when it can. Called when that changes. */
   onTrouble: (reason: string | undefined) => void;
 }
 
 const WRITE_TIMEOUT_MS = 5000;
+/** Of a question for the end: the next one may go to another broker. */
+const ASK_TIMEOUT_MS = 2000;
 const PARTITION = 0;
 
 interface Waiter {
@@ -47,6 +51,7 @@ export class ClusterLog {
   #facts = NO_FACTS;
   /** While the log is read from its beginning. */
   #next: ClusterFacts | undefined = NO_FACTS;
+  #isRecreated = false;
   #confirmedAt = NEVER;
   #trouble: string | undefined = 'it is being read';
   #wasTroubled = false;
@@ -58,15 +63,18 @@ export class ClusterLog {
     this.#options = options;
     this.#client = new ProduceClient(cluster, { acks: 'all', timeoutMs: WRITE_TIMEOUT_MS, compression: 'none' });
     const findTopic = (end: AbortSignal) => ensureClusterTopic(cluster, within(options.requestTimeoutMs, end));
-    const restart = (): void => {
-      this.#next = NO_FACTS;
-    };
     this.#tail = new TopicTail(
       cluster,
       { topic: CLUSTER_TOPIC, findTopic },
       {
-        onRestart: restart,
-        onRecreated: restart,
+        onRestart: () => {
+          this.#next = NO_FACTS;
+        },
+        // Promotions only grow: what was known counts, and the records of the new log count behind it.
+        onRecreated: () => {
+          this.#isRecreated = this.isLoaded;
+          this.#next = this.#facts;
+        },
         onRecord: (record) => this.#apply(record),
         onFetched: () => this.#wake(),
         onEndReached: (_, askedAt) => this.#endReached(askedAt),
@@ -168,7 +176,7 @@ export class ClusterLog {
   }
 
   async #askOnce(): Promise<void> {
-    const limits = within(this.#options.requestTimeoutMs);
+    const limits = within(Math.min(ASK_TIMEOUT_MS, this.#options.requestTimeoutMs));
     const askedAt = readClocks();
     const [found] = await listOffsets(this.#cluster, [{ topic: CLUSTER_TOPIC, partition: PARTITION }], {
       spec: 'latest',
@@ -208,6 +216,9 @@ export class ClusterLog {
     }
     this.#confirmed(askedAt);
     this.#wake();
+    if (!this.#isRecreated) return;
+    this.#isRecreated = false;
+    this.#options.onRecreated?.();
   }
 
   #confirmed(askedAt: Instant): void {

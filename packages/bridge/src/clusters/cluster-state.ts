@@ -16,6 +16,7 @@ import { elapsedMs, NEVER, readClocks } from '../clock.ts';
 import type { ClusterGate } from '../cluster-gate.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
+import { reasonOf } from '../kafka/client/failure-reason.ts';
 import { bounded, within } from '../kafka/client/limits.ts';
 import { ClusterLog } from './cluster-log.ts';
 import type { FactToWrite } from './log-records.ts';
@@ -66,6 +67,7 @@ export class ClusterState implements ClusterGate {
   #settling: Promise<void> | undefined;
   #questionTimer: NodeJS.Timeout | undefined;
   #pauseTimer: { id: string; timer: NodeJS.Timeout } | undefined;
+  #isWriteReported = false;
   #isClosed = false;
 
   constructor(options: ClusterStateOptions) {
@@ -80,6 +82,7 @@ export class ClusterState implements ClusterGate {
       onConfirmed: (askedAt) => {
         if (this.own.view.mode === 'active') this.#activeAt = askedAt;
       },
+      onRecreated: () => this.#writeAgain(),
       onTrouble: (reason) => {
         log.info({ reason }, reason === undefined ? 'log of the cluster read' : 'log of the cluster not readable');
         if (reason === undefined) this.#checkPeer();
@@ -107,6 +110,7 @@ export class ClusterState implements ClusterGate {
   start(): void {
     this.own.start();
     this.peer?.start();
+    this.#checkPeer();
     this.#askLater();
   }
 
@@ -355,13 +359,43 @@ export class ClusterState implements ClusterGate {
   #settle(): void {
     if (this.#isClosed || this.#settling !== undefined || !this.own.isLoaded) return;
     this.#settling = this.#settleOnce()
-      .catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#options.log.warn({ reason }, 'the log of the cluster cannot be written');
+      .then(() => {
+        this.#isWriteReported = false;
       })
+      .catch((error: unknown) => this.#reportWrite(error))
       .finally(() => {
         this.#settling = undefined;
       });
+  }
+
+  /** Once, until a write succeeds. */
+  #reportWrite(error: unknown): void {
+    if (this.#isWriteReported || this.#isClosed) return;
+    this.#isWriteReported = true;
+    this.#options.log.warn({ reason: reasonOf(error) }, 'the log of the cluster cannot be written');
+  }
+
+  /** Into a log that was recreated; other bridges of the cluster do the same, which changes nothing. */
+  #writeAgain(): void {
+    const { view, promoted } = this.own.facts;
+    const { mode, highest } = view;
+    const records: ClusterRecord[] = [];
+    if (promoted !== undefined) {
+      const { promotion, how } = promoted;
+      records.push({ kind: 'promoted', promotion, how, leaseMs: this.leaseMs });
+    }
+    if (highest !== undefined && highest.cluster !== this.self) {
+      records.push({ kind: 'follows', promotion: highest });
+      if (mode === 'standby') records.push({ kind: 'rejoined', promotion: highest });
+    }
+    const note = { by: this.#options.bridge, reason: 'the log was recreated' };
+    this.#options.log.warn(
+      { count: records.length },
+      'the log of the cluster was recreated: this bridge writes it again',
+    );
+    const facts = records.map((record) => ({ fact: { kind: 'rule' as const, record }, ...note }));
+    const appending = this.own.append(facts, within(this.#options.requestTimeoutMs));
+    appending.catch((error: unknown) => this.#reportWrite(error));
   }
 
   async #settleOnce(): Promise<void> {

@@ -5,17 +5,28 @@ import type { ClusterState } from './cluster-state.ts';
 import { Promoter, type PromoterOptions } from './promoter.ts';
 import { Rejoiner } from './rejoiner.ts';
 
+/** Longer than a lease: other bridges of the cluster may acknowledge records until then. */
+const REPORT_INTERVAL_MS = 3000;
+
 export class Clusters {
   readonly state: ClusterState;
   readonly promoter: Promoter;
   readonly rejoiner: Rejoiner;
   readonly #replication: Replication | undefined;
+  readonly #log: PromoterOptions['log'];
+  #reportTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: PromoterOptions & { prefer: 'availability' | 'consistency' }) {
     this.state = options.state;
     this.#replication = options.replication;
+    this.#log = options.log;
     this.promoter = new Promoter(options);
     this.rejoiner = new Rejoiner(options);
+    this.state.onMode((mode) => {
+      clearTimeout(this.#reportTimer);
+      if (mode === 'fenced') this.#reportSoon();
+    });
   }
 
   start(): void {
@@ -24,13 +35,18 @@ export class Clusters {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#reportTimer);
+    this.#isClosed = true;
     await this.state.close();
     await this.#replication?.close();
   }
 
   status(): ClusterStatus {
-    const { self, mode, highest, own } = this.state;
-    const { promoted, reports } = own.facts;
+    const { self, mode, highest, own, peer } = this.state;
+    const { promoted } = own.facts;
+    // What this cluster alone has stands in the log of the one that is active.
+    const ownTail = peer?.facts.reports.filter(({ lost }) => lost === self) ?? [];
+    const reports = mode === 'fenced' ? ownTail : own.facts.reports;
     const { how, atMs, by, reason } = promoted ?? {};
     return {
       cluster: self,
@@ -43,5 +59,18 @@ export class Clusters {
       replication: this.#replication?.status() ?? null,
       reports: [...reports],
     };
+  }
+
+  /** A cluster that returns says what it alone has, before an operator asks: its bridges know the exact ends. */
+  #reportSoon(): void {
+    if (this.#isClosed) return;
+    this.#reportTimer = setTimeout(() => {
+      this.rejoiner.report().then(
+        (report) => {
+          if (report !== undefined) this.#log.info({ report }, 'records that this cluster alone has');
+        },
+        () => this.#reportSoon(),
+      );
+    }, REPORT_INTERVAL_MS);
   }
 }
