@@ -8,11 +8,13 @@ export interface ClusterGate {
    * Errors: `clusterInactive`: nothing was executed.
    */
   enter(): Promise<void> | undefined;
+  /** The promotion under which the cluster serves; another number after another one of it. A request belongs to the term in which it began. */
+  readonly term: number;
   /**
-   * To be asked before a request is acknowledged, when Kafka has done its part; a promise where Kafka has to be asked first.
-   * Errors: `clusterLost`: the cluster no longer serves clients, and what it stored may not have been replicated.
+   * To be asked before a request is acknowledged, when Kafka has done its part; a promise where Kafka has to be asked first. `term`: in which
+   * it began. Errors: `clusterLost`: the cluster no longer serves clients, or does again, and what it stored may not have been replicated.
    */
-  confirm(): Promise<void> | undefined;
+  confirm(term: number): Promise<void> | undefined;
   /** The error for a request while the cluster serves no clients; `undefined` while it does. */
   refusal(): BridgeError | undefined;
   /** Whether the bridge may write into Kafka what it knows of sessions: also for a moment after a switch-over began. */

@@ -62,6 +62,7 @@ export class ClusterState implements ClusterGate {
   #activeAt = NEVER;
   /** The same of the peer's log, whatever it says. */
   #peerAt = NEVER;
+  #notedTerm = 0;
   #servesFromMs = Number.NEGATIVE_INFINITY;
   #peerCheck: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
@@ -190,8 +191,13 @@ export class ClusterState implements ClusterGate {
     });
   }
 
-  confirm(): Promise<void> | undefined {
-    return this.#isConfirmed() ? undefined : this.#confirmSlowly();
+  get term(): number {
+    return this.own.facts.promoted?.promotion.number ?? 0;
+  }
+
+  confirm(term: number): Promise<void> | undefined {
+    // What was stored before a switch-over to another cluster and back may have come too late for both.
+    return this.#isConfirmed() && term === this.term ? undefined : this.#confirmSlowly(term);
   }
 
   refusal(): BridgeError | undefined {
@@ -247,17 +253,17 @@ export class ClusterState implements ClusterGate {
     return promoted?.how !== 'forced' || isPeerJoined;
   }
 
-  async #confirmSlowly(): Promise<void> {
+  async #confirmSlowly(term: number): Promise<void> {
     const { requestTimeoutMs, prefer } = this.#options;
     const limits = within(requestTimeoutMs);
     try {
       // Again, where the answer was read too late: the caller acts on it at once, without another await.
-      while (this.#mode === 'active' || this.#mode === 'pausing') {
+      while (term === this.term && (this.#mode === 'active' || this.#mode === 'pausing')) {
         const asking = [this.own.confirm(limits)];
         if (prefer === 'consistency' && this.#needsPeer && this.peer !== undefined)
           asking.push(this.peer.confirm(limits));
         await Promise.all(asking);
-        if (this.#isConfirmed()) return;
+        if (this.#isConfirmed() && term === this.term) return;
         // It does not become active again without the end of the pause.
         if (this.own.view.mode !== 'active') break;
         if (performance.now() < this.#servesFromMs) break;
@@ -322,11 +328,11 @@ export class ClusterState implements ClusterGate {
     const { highest } = this;
     this.#promotionHeader = highest === undefined ? undefined : formatPromotion(highest);
     this.#watchPause();
+    this.#noteTerm();
     if (mode !== this.#mode) {
       const before = this.#mode;
       this.#mode = mode;
       this.#modeHeader = formatClusterMode({ cluster: self, mode });
-      if (mode === 'active' && before !== 'pausing') this.#began();
       this.#options.log.info({ cluster: self, mode, before, promotion: this.#promotionHeader }, 'mode of the cluster');
       for (const listener of this.#listeners) listener(mode);
     }
@@ -334,7 +340,9 @@ export class ClusterState implements ClusterGate {
   }
 
   /** With `prefer: consistency`, the cluster that was lost may serve until its confirmations of this one's log are too old. */
-  #began(): void {
+  #noteTerm(): void {
+    if (this.term === this.#notedTerm) return;
+    this.#notedTerm = this.term;
     const { prefer, leaseMs } = this.#options;
     if (prefer === 'availability' || this.own.facts.promoted?.how !== 'forced') return;
     this.#servesFromMs = performance.now() + leaseWaitMs(Math.max(leaseMs, this.leaseMs));

@@ -304,8 +304,9 @@ export class ConsumerRegistry {
 }
 
 async function confirmed<T>(operation: () => Promise<T>, gate: ClusterGate): Promise<T> {
+  const { term } = gate;
   const result = await operation();
-  const confirming = gate.confirm();
+  const confirming = gate.confirm(term);
   if (confirming !== undefined) await confirming;
   return result;
 }

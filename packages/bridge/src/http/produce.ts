@@ -68,7 +68,7 @@ async function produce(production: Production, dependencies: ProduceDependencies
   }
   const results = await sink.send(topic, records, bodyBytes);
   countResults(results, request, metrics);
-  const confirming = gate?.confirm();
+  const confirming = gate?.confirm(request.term);
   if (confirming !== undefined) await confirming;
   const text = request.slices.run(offsetsText(results));
   return respondLong(reply, text instanceof Promise ? await text : text, KAFKA_V2);
@@ -99,7 +99,7 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   });
   if (results === undefined) reply.header(REPLAYED_HEADER, 'true');
   else countRuns(results, request, metrics);
-  const confirming = gate?.confirm();
+  const confirming = gate?.confirm(request.term);
   if (confirming !== undefined) await confirming;
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);
 }

@@ -45,6 +45,8 @@ export interface Request {
   sender: Sender;
   /** As whom it uses Kafka. */
   kafka: KafkaAccess;
+  /** The term of the cluster in which it began; see `ClusterGate`. */
+  term: number;
   /** How far its headers are trusted. */
   trust: Trust;
   raw: FastifyRequest['raw'];
@@ -176,6 +178,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         }
         const entering = needsActive ? gate?.enter() : undefined;
         if (entering !== undefined) await entering;
+        const term = gate?.term ?? 0;
         const access = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
         const kafka = access instanceof Promise ? await access : access;
         const sender = senderIn(kafka, from);
@@ -186,7 +189,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         }
         const { headers, raw } = request;
         return await serving(
-          { url, target: request.url, headers, body, sender, kafka, trust, raw, visit, slices, watch },
+          { url, target: request.url, headers, body, sender, kafka, term, trust, raw, visit, slices, watch },
           reply,
         );
       });

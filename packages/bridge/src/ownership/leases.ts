@@ -41,7 +41,8 @@ export class Leases {
    * its group. Errors: `kafkaUnavailable` without a confirmation: then a response may have no records.
    */
   async confirm({ entry }: Pick<WonClaim, 'entry'>, limits: Limits): Promise<HoldingDecision> {
-    const confirming = this.#gate?.confirm();
+    // The bridge holds no session of an earlier term.
+    const confirming = this.#gate?.confirm(this.#gate.term);
     if (confirming !== undefined) await bounded(confirming, limits);
     // Again, where the answer was read too late: the caller acts on it at once, without another await.
     while (!this.#isConfirmed(entry)) {
