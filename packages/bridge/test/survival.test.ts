@@ -5,6 +5,7 @@ import { TestBridge } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { valueIn } from '../../../test/harness/exposition.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { Stopwatch } from '../../../test/harness/stopwatch.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { within } from '../src/kafka/client/limits.ts';
@@ -273,10 +274,10 @@ describe('asked by gateways', () => {
     expect(await poll(east, asGateway())).toMatchObject({ status: 421, owner: undefined });
     await closing;
     await west.produce(topic, { records: [{ value: 'c' }] });
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     expect(await poll(west, asGateway())).toMatchObject({ status: 200, values: ['c'] });
     // At once, and not when the poll's time is over.
-    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    expect(watch.stop()).toBeLessThan(15_000);
   });
 
   test('a response that no gateway confirms comes again from another bridge when its bridge stops', async () => {
@@ -343,10 +344,10 @@ describe('asked by gateways that confirm what they delivered', () => {
   test('an answer that died with its gateway comes again through another one', async () => {
     expect(await poll(east, confirming())).toMatchObject({ values: ['a'] });
     await produce('b');
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     expect(await poll(east, confirming())).toMatchObject({ values: ['a'] });
     // Not when the poll's time is over.
-    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    expect(watch.stop()).toBeLessThan(15_000);
   });
 
   test('an answer that the next request confirms does not', async () => {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { describe, expect, inject, test } from 'vitest';
 import { bridgeOfFile, type ConsumedJson, kafkaOfFile, TestBridge } from '../../../../test/harness/bridge.ts';
 import { unique } from '../../../../test/harness/kafka-view.ts';
+import { Stopwatch } from '../../../../test/harness/stopwatch.ts';
 import { PROOF } from '../../../../test/harness/trust.ts';
 import { until } from '../../../../test/harness/until.ts';
 
@@ -317,9 +318,9 @@ describe('polling', () => {
     const topic = await kafka.topic();
     await kafka.write(topic, [{ value: '1' }]);
     const consumer = await bridge.consumer(unique('group'), 'c', [topic], { 'fetch.min.bytes': 1_000_000 });
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     expect(valuesOf((await consumer.poll('timeout=60000')).body)).toEqual([1]);
-    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+    expect(watch.stop()).toBeLessThan(20_000);
   });
 
   test('a waiting poll delays no other request', async () => {
@@ -327,13 +328,13 @@ describe('polling', () => {
     const waiting = await bridge.consumer(unique('group'), 'waiting', [topics[0] ?? '']);
     await waiting.poll('timeout=500');
     const longPoll = waiting.poll('timeout=60000');
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     const other = await bridge.consumer(unique('group'), 'other', [topics[1] ?? '']);
     await kafka.write(topics[1] ?? '', [{ value: '1' }]);
     expect(await other.take(1)).toHaveLength(1);
     expect((await other.commit()).status).toBe(204);
     expect((await other.delete()).status).toBe(204);
-    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+    expect(watch.stop()).toBeLessThan(20_000);
     const deletedAtMs = performance.now();
     await waiting.delete();
     expect(performance.now() - deletedAtMs).toBeLessThan(15_000);
@@ -504,9 +505,9 @@ describe('a client that goes away', () => {
       async () => (await metric('causeway_bridge_requests_total', 'poll', 'clientGone')) > before,
     );
     // The poll of the client that is gone delays no other.
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     expect((await consumer.poll('timeout=100')).body).toEqual([]);
-    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+    expect(watch.stop()).toBeLessThan(20_000);
     await kafka.write(topic, [{ value: '1' }]);
     expect(valuesOf((await consumer.poll('timeout=20000')).body)).toEqual([1]);
   });

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { KafkaView, unique } from '../../../../../test/harness/kafka-view.ts';
+import { Stopwatch } from '../../../../../test/harness/stopwatch.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 import { within } from './limits.ts';
@@ -76,21 +77,21 @@ describe('a bootstrap server that does not help is passed over', () => {
     const address = silent.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const cluster = clusterOf({ requestTimeoutMs: 60_000 }, `127.0.0.1:${port}`, inject('kafkaBootstrap'));
-    const startedAtMs = performance.now();
+    const watch = new Stopwatch();
     expect(Array.isArray(await cluster.listTopics(within(20_000)))).toBe(true);
-    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    expect(watch.stop()).toBeLessThan(15_000);
   });
 });
 
 test('a cluster without a broker that responds is unavailable within the limits', async () => {
   const [port] = await findFreePorts(1);
-  const startedAtMs = performance.now();
+  const watch = new Stopwatch();
   await expect(
     clusterOf({ requestTimeoutMs: 60_000 }, `127.0.0.1:${port}`).listTopics(within(500)),
   ).rejects.toMatchObject({
     code: 'kafkaUnavailable',
   });
-  expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+  expect(watch.stop()).toBeLessThan(20_000);
 });
 
 test('a connection may fail more than once without ending the process', async () => {
