@@ -26,7 +26,16 @@ describe('an acknowledged key has one copy of its record and one answer, and eve
     ],
     ['two faults', { faultCount: 2, faults: ['die', 'release', 'lose'] }],
     ['bridges whose gateways have lost each other', { isContended: true, faultCount: 0 }],
-    ['three bridges, and a gateway that gives one up wrongly', { bridgeCount: 3, faults: ['giveUp'] }],
+    [
+      'three bridges, and a gateway that gives one up wrongly',
+      { bridgeCount: 3, faults: ['giveUp'] },
+      { faults: ['die'] },
+    ],
+    [
+      'three bridges that a client asks through three gateways',
+      { bridgeCount: 3, gatewayCount: 3, repeatCount: 1, faultCount: 0 },
+      { gatewayCount: 2 },
+    ],
     ['three bridges that a client asks in turn', { bridgeCount: 3, gatewayCount: 0, repeatCount: 1, faultCount: 0 }],
     ['slots whose owner died with an answer that no client got', { hasEarlierOwner: true }],
     [
