@@ -22,10 +22,10 @@ export interface Fingerprinted {
   body: Buffer | undefined;
 }
 
-/** SHA-256, in base64. */
+/** SHA-256, in base64. The body, which may be long, is not copied. */
 export function fingerprintOf({ target, contentType, body }: Fingerprinted): string {
-  const head = JSON.stringify([target, contentType ?? null]);
-  return hash('sha256', body === undefined ? head : Buffer.concat([Buffer.from(`${head}\n`), body]), 'base64');
+  const ofBody = body === undefined ? null : hash('sha256', body, 'base64');
+  return hash('sha256', JSON.stringify([target, contentType ?? null, ofBody]), 'base64');
 }
 
 /** The key of a record in the log, for a `keyIdentity`. */

@@ -7,7 +7,6 @@ import { BridgeError } from '../errors.ts';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { isForbidden } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, within } from '../kafka/client/limits.ts';
-import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { TransactionEnded } from '../kafka/transactions/transaction-ended.ts';
 import type { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import { Partitioner } from '../producer/partitioner.ts';
@@ -21,32 +20,23 @@ import type { IdempotencyTotals } from './idempotency-totals.ts';
 import type { KeyedRequest } from './keyed-request.ts';
 import { LeavingSlots, storeFreedom } from './leaving-slots.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
-import { decideRecovered } from './rules.ts';
+import { RequestQueue, type RequestQueueOptions } from './request-queue.ts';
 
 export interface LaneLog {
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-export interface LaneOptions extends RecordLimits {
+export interface LaneOptions extends RecordLimits, RequestQueueOptions {
   producer: TransactionalProducer;
   answerLog: AnswerLog;
   totals: IdempotencyTotals;
-  /** The most bytes and records of one transaction; a single request may have more. */
-  maxBatchBytes: number;
-  maxBatchRecords: number;
-  /** Whether this bridge holds the slot, and the lane may store its requests. */
-  holds: (slot: number) => boolean;
   /** The transactional id was taken over: reads both logs to the end, and finds the slots that the lane holds. */
   regain: (limits: Limits) => Promise<void>;
   /** The transactional id may belong to another producer: the lane holds no slot. */
   suspend: () => void;
   /** The lane has freed this slot. */
   onFreed: (slot: number) => void;
-  /** The topic as it is known now. */
-  topicOf: (name: string) => TopicInfo | undefined;
-  /** The topic of a request is not known any more: the lane is to get the request again when it was looked for. */
-  onTopicGone: (request: KeyedRequest) => void;
   log: LaneLog;
 }
 
@@ -67,7 +57,7 @@ export class Lane {
   readonly #partitioner = new Partitioner(Math.random);
   readonly #trouble = new PartitionTrouble();
   readonly #answerPartition: number;
-  #queue: KeyedRequest[] = [];
+  readonly #queue: RequestQueue;
   readonly #leaving = new LeavingSlots();
   #isReady = false;
   #hasId = false;
@@ -81,6 +71,7 @@ export class Lane {
     this.#options = options;
     this.id = options.producer.transactionalId;
     this.#answerPartition = answerPartitionOf(this.id);
+    this.#queue = new RequestQueue(options);
   }
 
   /** Whether the lane has its transactional id, as far as it knows. */
@@ -156,20 +147,18 @@ export class Lane {
         await this.ready(within(RECOVERY_TIMEOUT_MS));
         // Requests that arrive meanwhile share the transaction: those of clients that the last one answered.
         await this.#options.producer.settled(within(GROUP_TIMEOUT_MS));
-        if (this.#isAllDeferred(performance.now())) await delay(DEFERRED_PAUSE_MS);
+        if (this.#leaving.size === 0 && this.#queue.isDeferred(performance.now())) await delay(DEFERRED_PAUSE_MS);
         await this.#inTurn(async () => {
-          if (this.#isReady) await this.#transact(this.#take());
+          if (this.#isReady) await this.#transact(this.#queue.take(performance.now()));
         });
         attempt = 0;
       } catch (error) {
-        this.#expire(toBridgeError(error));
+        const reason = toBridgeError(error);
+        this.#queue.expire(reason, performance.now());
+        if (reason.code === 'kafkaForbidden') this.#leaving.clear();
         await delay(backoffMs(attempt, { minMs: 25, maxMs: 500 }));
       }
     }
-  }
-
-  #isAllDeferred(nowMs: number): boolean {
-    return this.#leaving.size === 0 && this.#queue.every(({ notBeforeMs }) => notBeforeMs > nowMs);
   }
 
   /** One at a time: a transaction, or taking the id over. */
@@ -182,43 +171,6 @@ export class Lane {
   #leave(): void {
     this.#isReady = false;
     this.#options.suspend();
-  }
-
-  /** The first requests that fit into one transaction, and whose slots the lane holds. */
-  #take(): KeyedRequest[] {
-    const { maxBatchBytes, maxBatchRecords, holds, answerLog, onTopicGone } = this.#options;
-    const group: KeyedRequest[] = [];
-    const later: KeyedRequest[] = [];
-    let [bytes, records, taken] = [0, 0, 0];
-    const nowMs = performance.now();
-    for (const request of this.#queue) {
-      if (request.deadlineAtMs <= nowMs) {
-        request.reject(tooLate(request));
-      } else if (!holds(request.slot) || answerLog.placeOf(request.keyHash) !== undefined) {
-        // Another bridge may have executed it, and the slot may be back since.
-        request.resolve({ kind: 'lost' });
-      } else if (request.notBeforeMs > nowMs) {
-        later.push(request);
-      } else if (!this.#hasTopic(request)) {
-        onTopicGone(request);
-      } else {
-        bytes += request.bytes;
-        records += request.records.length;
-        if (group.length > 0 && (bytes > maxBatchBytes || records > maxBatchRecords)) break;
-        group.push(request);
-      }
-      taken += 1;
-    }
-    this.#queue = [...later, ...this.#queue.slice(taken)];
-    return group;
-  }
-
-  /** The topic may have been made again since, or have more partitions. */
-  #hasTopic(request: KeyedRequest): boolean {
-    if (request.info === undefined) return true;
-    const info = this.#options.topicOf(request.topic);
-    if (info !== undefined) request.info = info;
-    return info !== undefined;
   }
 
   async #transact(taken: readonly KeyedRequest[]): Promise<void> {
@@ -257,13 +209,11 @@ export class Lane {
     }
   }
 
-  /** Requests that came meanwhile are for the next owner: it may have executed them by the time this bridge owns the slot again. */
   #onFreed(slots: readonly number[]): void {
     if (slots.length === 0) return;
     for (const slot of slots) this.#options.onFreed(slot);
     this.#leaving.delete(slots);
-    for (const { slot, resolve } of this.#queue) if (slots.includes(slot)) resolve({ kind: 'lost' });
-    this.#queue = this.#queue.filter(({ slot }) => !slots.includes(slot));
+    this.#queue.lose(slots);
   }
 
   /** The transaction is not committed, or may be: its requests go to the front of the queue again. */
@@ -283,7 +233,7 @@ export class Lane {
     if (isHopeless(error)) {
       for (const request of group) request.reject(new BridgeError('kafkaForbidden', { message: error.message }));
     } else {
-      this.#queue = [...group, ...this.#queue];
+      this.#queue.putBack(group);
     }
     const count = this.#brokenCount;
     this.#brokenCount += 1;
@@ -292,7 +242,7 @@ export class Lane {
   }
 
   async #recover(limits: Limits): Promise<void> {
-    const { producer, regain, answerLog, holds } = this.#options;
+    const { producer, regain } = this.#options;
     const hadId = this.#hasId;
     this.#hasId = true;
     await producer.init(limits).catch((error: unknown) => {
@@ -301,37 +251,11 @@ export class Lane {
     });
     await regain(limits);
     this.#isReady = true;
-    const waiting = this.#queue;
-    this.#queue = [];
-    for (const request of waiting) {
-      const isLogged = answerLog.placeOf(request.keyHash) !== undefined;
-      const decision = decideRecovered({ isLogged, isHeld: holds(request.slot) });
-      // A lost slot's request looks for its answer where the slot is now, and one in the log is found at once.
-      if (decision === 'again') this.#queue.push(Object.assign(request, { isUncertain: false }));
-      else request.resolve({ kind: 'lost' });
-    }
-  }
-
-  /** Requests whose time is over get `error`. */
-  #expire(error: BridgeError): void {
-    const nowMs = performance.now();
-    const isOver = ({ deadlineAtMs }: KeyedRequest): boolean =>
-      deadlineAtMs <= nowMs || error.code === 'kafkaForbidden';
-    for (const request of this.#queue.filter(isOver)) request.reject(request.isUncertain ? tooLate(request) : error);
-    this.#queue = this.#queue.filter((request) => !isOver(request));
-    if (error.code === 'kafkaForbidden') this.#leaving.clear();
+    this.#queue.recover();
   }
 }
 
 /** Whether the bridge lacks a right: nothing is stored, and another attempt does not help. */
 function isHopeless({ errorId, mayBeCommitted }: TransactionEnded): boolean {
   return errorId !== undefined && isForbidden(errorId) && !mayBeCommitted;
-}
-
-function tooLate({ isUncertain }: KeyedRequest): BridgeError {
-  const whether = isUncertain ? 'They may be stored' : 'They are not stored';
-  return new BridgeError('kafkaUnavailable', {
-    message: `Kafka did not commit the records in time. ${whether}: repeat the request with the same Idempotency-Key`,
-    retryAfterSeconds: 1,
-  });
 }
