@@ -14,6 +14,7 @@ import { KeyLogs } from './key-logs.ts';
 import { type AnswerPlace, hashKey } from './key-shard.ts';
 import type { Key, KeyedOutcome, KeyedRequest, KeyedSend } from './keyed-request.ts';
 import { Lane, type LaneLog } from './lane.ts';
+import { toRepeatable } from './repeatable.ts';
 import type { ResultRun } from './result-runs.ts';
 import { decideKey, decideKeyed, hasLostSlot } from './rules.ts';
 import { ALIVE_MS, Slots, TRANSACTION_TIMEOUT_MS } from './slots.ts';
@@ -177,7 +178,7 @@ export class KeyedProducer {
       const code = error instanceof BridgeError ? error.code : undefined;
       const result = code === 'keyReused' ? 'mismatched' : code === 'misdirected' ? 'misdirected' : 'failed';
       this.totals.requestCounts[result] += 1;
-      throw withRetryAfter(error);
+      throw toRepeatable(error);
     }
   }
 
@@ -271,14 +272,6 @@ export class KeyedProducer {
     this.#open.set(key.identity, { fingerprint: request.fingerprint, outcome });
     return outcome;
   }
-}
-
-/** Clients repeat what Kafka has no answer for now. */
-function withRetryAfter(error: unknown): unknown {
-  if (!(error instanceof BridgeError) || error.code !== 'kafkaUnavailable' || error.retryAfterSeconds !== undefined) {
-    return error;
-  }
-  return new BridgeError('kafkaUnavailable', { message: error.message, retryAfterSeconds: 1, cause: error });
 }
 
 function misdirection(owner: string | undefined): { owner: string | undefined; message: string } {

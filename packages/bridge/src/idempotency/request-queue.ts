@@ -1,4 +1,4 @@
-/** Requests that wait for a transaction of their lane, in order: which of them come next, and what becomes of those that cannot be stored here. */
+/** Requests that wait for a transaction of their lane, in order: which of them are next, and which cannot be stored here any more. */
 import { BridgeError } from '../errors.ts';
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import type { AnswerLog } from './answer-log.ts';
