@@ -6,7 +6,7 @@ const OF_BRIDGE: ReadonlySet<BridgeErrorCode> = new Set(['shuttingDown', 'notRea
 
 const OF_KAFKA: ReadonlyMap<BridgeErrorCode, string> = new Map([
   ['kafkaUnavailable', 'kafka'],
-  ['clusterLost', 'kafka'],
+  ['clusterLost', 'cluster'],
   ['clusterInactive', 'cluster'],
 ]);
 

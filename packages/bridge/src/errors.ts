@@ -91,7 +91,7 @@ const ERRORS = {
   /** The bridge's cluster is not the active one, and nothing was executed; the message says which is, and gateways get its promotion. */
   clusterInactive: { status: 503, fault: FAULT_OF_CLUSTER, message: 'The Kafka cluster of this bridge is not active' },
   /** The cluster stopped being active while the request was under way: it may have been executed there, and not be replicated. */
-  clusterLost: { status: 503, fault: FAULT_OF_KAFKA, message: 'The Kafka cluster stopped serving clients' },
+  clusterLost: { status: 504, fault: FAULT_OF_CLUSTER, message: 'The Kafka cluster stopped serving clients' },
   /** A promotion that is not possible now, or a rejoin; the message says why. */
   promotionRefused: { status: 409, message: 'The cluster cannot be promoted now' },
   /** What a format with schemas needs does not respond, or fails: another bridge may have another source of schemas. */

@@ -282,7 +282,7 @@ test('a switch-over and the one back lose and repeat nothing, and a bridge that 
   frozen.child.kill('SIGCONT');
   const { status, body } = await late;
   expect({ status, message: body.message }).toMatchObject({
-    status: 503,
+    status: 504,
     message: expect.stringContaining('whether it was executed is not known'),
   });
   expect((await send({ url })).status).toBe(200);

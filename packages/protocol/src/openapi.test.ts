@@ -67,8 +67,8 @@ const NEVER_ANSWERED: Readonly<Record<string, number[]>> = {
 const UNDOCUMENTED = new Set(['204', '400', '401', '403', '409', '413', '415', '422', '500', '503']);
 /** With `async`, the peer API responds 204 whatever the outcome for the records. */
 const OWN_STATUSES: Readonly<Record<string, string[]>> = {
-  send: ['404', '421', '501'],
-  sendToPartition: ['404', '421', '501'],
+  send: ['404', '421', '501', '504'],
+  sendToPartition: ['404', '421', '501', '504'],
   createConsumer: ['429'],
 };
 

@@ -276,7 +276,12 @@ export class ClusterState implements ClusterGate {
 
   #lost(cause: unknown): BridgeError {
     const message = `Kafka cluster ${this.self} stopped serving clients before the request was confirmed: whether it was executed is not known`;
-    return new BridgeError('clusterLost', { message, retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+    return new BridgeError('clusterLost', {
+      message,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      promotion: this.#promotionHeader,
+      cause,
+    });
   }
 
   #inactive(): BridgeError {

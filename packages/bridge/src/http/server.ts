@@ -20,6 +20,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClusterGate } from '../cluster-gate.ts';
 import type { CompressionConfig } from '../config.ts';
 import type { Sender } from '../consumers/sender.ts';
+import { BridgeError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { ContentDecoder } from './content-decoding.ts';
 import { createHttpServer, type HttpLimits } from './intake.ts';
@@ -243,7 +244,12 @@ function gated(handler: Handler, gate: ClusterGate, retry: RetryClass): Handler 
     try {
       return await handler(request, reply);
     } catch (error) {
-      throw gate.refusal() ?? error;
+      const refusal = gate.refusal();
+      if (refusal !== undefined) throw refusal;
+      if (!(error instanceof BridgeError) || error.code !== 'clusterLost') throw error;
+      // Repeated in the cluster that is active now, the operation has its effect there.
+      const { message, retryAfterSeconds = 1, promotion } = error;
+      throw new BridgeError('clusterInactive', { message, retryAfterSeconds, promotion, cause: error });
     }
   };
 }

@@ -52,7 +52,8 @@ const PRODUCE = {
     }),
   },
   // 403 and 404 are for `async`; without it, the record's entry in the response has the error. 409, 421 and 501 are for keys.
-  errors: [400, 403, 404, 409, 421, 422, 501, 503],
+  // 504 is for several Kafka clusters.
+  errors: [400, 403, 404, 409, 421, 422, 501, 503, 504],
   meanings: {
     400: 'The URL, the body or the Idempotency-Key is invalid. Nothing was stored.',
     409: 'The first request with this Idempotency-Key is still under way. Repeat it later.',
@@ -60,6 +61,7 @@ const PRODUCE = {
     422: 'The records cannot be stored, or the Idempotency-Key was used for another request. Nothing was stored.',
     501: 'The bridge does not serve requests with an Idempotency-Key. Nothing was stored.',
     503: 'The request cannot be served now. Without an Idempotency-Key nothing was stored; with one, repeat it with the same key.',
+    504: 'Another Kafka cluster became active meanwhile, or the time is over: whether the records are stored is not known.',
   },
 } as const;
 
