@@ -2,6 +2,7 @@
 import type { GatewayOptions } from '@causeway/gateway/gateway.ts';
 import {
   CLUSTER_HEADER,
+  CLUSTERS_PATH,
   type ClusterMode,
   FAULT_OF_CLUSTER,
   PROMOTE_PATH,
@@ -59,7 +60,8 @@ export async function clusterBridge(
         .end(JSON.stringify(body));
       return;
     }
-    bridge.served.push(request);
+    // Gateways ask each second what the cluster does.
+    if (request.url !== CLUSTERS_PATH) bridge.served.push(request);
     if (state.mode === 'active') bridge.serve(request, response);
     else refuse(name, state)(request, response);
   };

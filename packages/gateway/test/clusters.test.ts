@@ -140,7 +140,7 @@ describe('a gateway follows the highest promotion', () => {
     const east = await clusterBridge('east', 'active', '1;east');
     const west = await clusterBridge('west', 'standby', '1;east');
     west.isFrozen = true;
-    const yaml = { ...twoClusters({ east, west }), healthCheck: { intervalMs: 50, timeoutMs: 300 } };
+    const yaml = { ...twoClusters({ east, west }), healthCheck: { intervalMs: 50, timeoutMs: 1_500 } };
     const { url } = await startUnprobed(yaml);
     expect(await send(url)).toEqual([200, { from: 'east' }]);
   });
@@ -182,7 +182,7 @@ describe('while no cluster serves, requests wait', () => {
   test('and those that a silent cluster holds move to the promoted one', async () => {
     const { east, west, gw } = await eastAndWest({
       clusters: { promoteAfterMs: 100 },
-      healthCheck: { intervalMs: 50, timeoutMs: 300, rise: 1, fall: 1 },
+      healthCheck: { intervalMs: 50, timeoutMs: 1_000, rise: 1, fall: 2 },
     });
     east.serve = () => {};
     const inFlight = send(gw.url);
@@ -217,7 +217,7 @@ describe('while no cluster serves, requests wait', () => {
   });
 
   test('until their deadline, with the response of the cluster that refused', async () => {
-    const { east, gw } = await eastAndWest({ request: { deadlineMs: 300 } });
+    const { east, gw } = await eastAndWest({ request: { deadlineMs: 2_000 } });
     east.become('pausing', '1;east');
     const [status, body] = await send(gw.url);
     expect([status, (body as { message: string }).message]).toEqual([503, 'Kafka cluster east is pausing']);
@@ -329,7 +329,8 @@ describe('two gateways', () => {
     // East learns about it, and is fenced: nothing is written there any more.
     east.become('fenced', '2;west');
     const [status] = await send(cut.url);
-    expect(status).toBe(503);
+    // By the fenced bridge, or as nothing listens in west, which the gateway may have learned about.
+    expect([502, 503]).toContain(status);
     await west.revive();
     await until('west serves', async () => (await send(cut.url))[0] === 200);
     expect(west.served.length).toBeGreaterThan(0);

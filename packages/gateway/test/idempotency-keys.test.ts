@@ -198,7 +198,7 @@ describe('requests with a key', () => {
   test('leave an owner that freezes, once probes find it', async () => {
     const both = await system();
     const { east, west, kafka } = both;
-    const { url } = await tier1(both, { healthCheck: { intervalMs: 50, timeoutMs: 100, rise: 1, fall: 2 } });
+    const { url } = await tier1(both, { healthCheck: { intervalMs: 50, timeoutMs: 1_000, rise: 1, fall: 2 } });
     const [key = ''] = KEYS;
     const { by } = await send(url, key);
     const [frozen, other] = by === 'east/bridge' ? [east, 'west/bridge'] : [west, 'east/bridge'];
@@ -210,7 +210,7 @@ describe('requests with a key', () => {
   test('that wait for an owner that responds to probes stay there: 504', async () => {
     const both = await system();
     const { kafka, east, west } = both;
-    const { url } = await tier1(both, { request: { attemptTimeoutMs: 200 } });
+    const { url } = await tier1(both, { request: { attemptTimeoutMs: 1_500 } });
     const [key = ''] = KEYS;
     const { by } = await send(url, key);
     kafka.mute.add(by ?? '');
