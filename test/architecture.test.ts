@@ -213,6 +213,7 @@ const PLACES: Record<string, string[]> = {
     'packages/bridge/src/consumers',
     'packages/bridge/src/idempotency',
     'packages/bridge/src/ownership',
+    'packages/bridge/src/replication/replicated-acks.ts',
     'packages/bridge/src/formats',
     'packages/bridge/src',
     'packages/config',
@@ -245,7 +246,9 @@ const PLACES: Record<string, string[]> = {
   'packages/bridge/src/replication': [
     'packages/bridge/src/kafka',
     'packages/bridge/src/ownership/session-entry.ts',
+    'packages/bridge/src/ownership/session-identity.ts',
     'packages/bridge/src',
+    'packages/metrics/src/distribution.ts',
     'packages/protocol',
   ],
   'packages/bridge/src/idempotency': [

@@ -70,6 +70,7 @@ beforeAll(async () => {
     'consumer.request.timeout.ms': fc.constantFrom(0, 200, 200, 1000),
     partition: fc.constantFrom(0, 0, 0, 0, 1, 3),
     async: fc.constantFrom(true, true, false, 'x'),
+    acks: fc.constantFrom('replicated', 'all', 'all', '1'),
     partitionid: fc.constantFrom('0', '0', '0', '0', '1', '7', '-1', '1.0', '2147483648', 'x'),
     timeout: fc.constantFrom(0, 1, 30, 30, 30, 30, -1, 'x', 1.5, '+5', '5.0'),
     max_bytes: fc.constantFrom(0, 2, 200, 100_000, 100_000, -5, 2 ** 53, 'null'),

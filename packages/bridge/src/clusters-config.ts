@@ -56,10 +56,22 @@ export const ClustersConfig = Section(
 export type ClustersConfig = Static<typeof ClustersConfig>;
 export type PeerConfig = NonNullable<ClustersConfig['peer']>;
 
-/** Whether replication copies a topic, by `clusters.topics`. */
-export function mirroredTopics({ topics }: Pick<ClustersConfig, 'topics'>): (topic: string) => boolean {
+/** Whether a topic's whole name matches one of the patterns, such as `clusters.topics`. */
+export function matchesTopic(topics: readonly string[]): (topic: string) => boolean {
   const patterns = topics.map(wholeName);
   return (topic) => patterns.some((pattern) => pattern.test(topic));
+}
+
+/** Patterns that are no regular expressions. */
+export function checkTopicPatterns(topics: readonly string[], path: readonly string[]): ConfigFinding[] {
+  return topics.flatMap((text, index): ConfigFinding[] => {
+    try {
+      wholeName(text);
+      return [];
+    } catch (error) {
+      return [{ path: [...path, index], reason: error instanceof Error ? error.message : String(error) }];
+    }
+  });
 }
 
 /** Errors: `SyntaxError`. */
@@ -72,14 +84,7 @@ export function checkClustersConfig(
   { peer, prefer, topics }: ClustersConfig,
   own: string | undefined,
 ): ConfigFinding[] {
-  const problems: ConfigFinding[] = topics.flatMap((text, index): ConfigFinding[] => {
-    try {
-      wholeName(text);
-      return [];
-    } catch (error) {
-      return [{ path: ['clusters', 'topics', index], reason: error instanceof Error ? error.message : String(error) }];
-    }
-  });
+  const problems = checkTopicPatterns(topics, ['clusters', 'topics']);
   if (peer === undefined) {
     if (prefer === 'consistency') {
       problems.push({ path: ['clusters', 'prefer'], reason: 'consistency needs clusters.peer, whose log is read' });

@@ -148,6 +148,14 @@ describe('a file that cannot work is refused with the line and the reason', () =
     ],
     [`${MINIMAL}clusters: { topics: ["orders-.*", "("] }`, /bridge\.yaml:3: clusters\.topics\[1\]: Invalid regular/],
     [
+      `${MINIMAL}producer: { replicatedTopics: ["orders"] }`,
+      /bridge\.yaml:3: producer\.replicatedTopics: needs clusters\.peer/,
+    ],
+    [
+      `${MINIMAL}producer: { replicatedTopics: ["a", "("] }`,
+      /bridge\.yaml:3: producer\.replicatedTopics\[1\]: Invalid regular/,
+    ],
+    [
       `${MINIMAL}clusters: { prefer: consistency }`,
       /bridge\.yaml:3: clusters\.prefer: consistency needs clusters\.peer/,
     ],

@@ -16,7 +16,7 @@ import { checkTrust, TrustSection } from '@causeway/config/trust.ts';
 import { ISOLATION_LEVELS } from '@causeway/protocol/consumers.ts';
 import { LONGEST_POLL_TIMEOUT_MS } from '@causeway/protocol/parameters.ts';
 import { AccessLogSection, TracingSection } from '@causeway/telemetry/sections.ts';
-import { ClustersConfig, checkClustersConfig } from './clusters-config.ts';
+import { ClustersConfig, checkClustersConfig, checkTopicPatterns } from './clusters-config.ts';
 import { resetPolicyOf } from './consumers/reset-policy.ts';
 import { CompressionConfig, checkHttpConfig, LimitsConfig } from './http-config.ts';
 import { type ConfigFinding, checkKafkaConfig, KafkaConfig, milliseconds } from './kafka-config.ts';
@@ -38,6 +38,11 @@ const ProducerConfig = Section(
       description:
         'Whether Kafka stores a batch once even if it is sent again (enable.idempotence), with acks all; from Kafka 2.8 on, the right to write to any topic is enough.',
       default: true,
+    }),
+    replicatedTopics: Type.Array(Type.String({ minLength: 1 }), {
+      description:
+        'Regular expressions for topics whose records are acknowledged only when the other Kafka cluster has them, too, as with acks=replicated in a request; each is compared with the whole name. Needs clusters.peer.',
+      default: [],
     }),
     compression: Choice(['none', 'gzip', 'snappy', 'lz4', 'zstd'], {
       description: 'Compression of batches, in transit and in the log.',
@@ -302,6 +307,7 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
   const problems: ConfigFinding[] = [
     ...checkKafkaConfig(config.kafka),
     ...checkClustersConfig(config.clusters, config.kafka.cluster),
+    ...checkTopicPatterns(config.producer.replicatedTopics, ['producer', 'replicatedTopics']),
     ...checkTrust(config.trust, {
       // The management port serves probes of gateways, not their requests.
       verifiesClients: verifiesClients(config.listen.tls),
@@ -309,6 +315,12 @@ export function checkBridgeConfig(config: BridgeConfig): ConfigFinding[] {
   ];
   if (config.readiness.maxAgeMs <= config.readiness.intervalMs) {
     problems.push({ path: ['readiness', 'maxAgeMs'], reason: 'must be greater than readiness.intervalMs' });
+  }
+  if (config.producer.replicatedTopics.length > 0 && config.clusters.peer === undefined) {
+    problems.push({
+      path: ['producer', 'replicatedTopics'],
+      reason: 'needs clusters.peer, the cluster that is to have the records',
+    });
   }
   if (config.producer.lingerMs >= config.producer.deliveryTimeoutMs) {
     problems.push({ path: ['producer', 'lingerMs'], reason: 'must be less than producer.deliveryTimeoutMs' });

@@ -10,6 +10,7 @@ import { AdoptionDurations, addConsumerMetrics, CONSUMER_METRICS, type ConsumerS
 import { addIdempotencyMetrics, IDEMPOTENCY_METRICS, type IdempotencySources } from './metrics/idempotency.ts';
 import { addKafkaMetrics, KAFKA_METRICS, type KafkaSources } from './metrics/kafka.ts';
 import { addRecordMetrics, RECORD_METRICS, RecordCounts, type RecordSources } from './metrics/records.ts';
+import { addReplicationMetrics, REPLICATION_METRICS, type ReplicationSources } from './metrics/replication.ts';
 import { addRequestMetrics, REQUEST_METRICS, RequestCounts, type RequestSources } from './metrics/requests.ts';
 import type { AdoptionStage } from './ownership/adoption.ts';
 
@@ -18,7 +19,8 @@ export type MetricsSources = Omit<RequestSources, 'requests'> &
   Omit<RecordSources, 'records'> &
   Omit<ConsumerSources, 'adoptions'> &
   KafkaSources &
-  IdempotencySources & {
+  IdempotencySources &
+  ReplicationSources & {
     /** The ports with TLS. */
     listeners: readonly CertificateSource[];
     telemetry: TelemetryCounts | undefined;
@@ -31,6 +33,7 @@ export const BRIDGE_METRICS: readonly MetricDeclaration[] = [
   ...Object.values(REQUEST_METRICS),
   ...Object.values(RECORD_METRICS),
   ...Object.values(IDEMPOTENCY_METRICS),
+  ...Object.values(REPLICATION_METRICS),
   ...Object.values(CONSUMER_METRICS),
   ...Object.values(KAFKA_METRICS),
   ...Object.values(CERTIFICATE_METRICS),
@@ -47,6 +50,7 @@ export class Metrics {
     addRequestMetrics(this.#exposition, { ...sources, requests: this.#requests });
     addRecordMetrics(this.#exposition, { ...sources, records: this.#records });
     addIdempotencyMetrics(this.#exposition, sources);
+    addReplicationMetrics(this.#exposition, sources);
     addConsumerMetrics(this.#exposition, { ...sources, adoptions: this.#adoptions });
     addKafkaMetrics(this.#exposition, sources);
     addCertificateMetrics(this.#exposition, CERTIFICATE_METRICS, () => sources.listeners);

@@ -7,7 +7,7 @@ import { ClusterState } from './clusters/cluster-state.ts';
 import { Clusters } from './clusters/clusters.ts';
 import type { TopicPoint } from './clusters/log-records.ts';
 import { connectPeer } from './clusters/peer-cluster.ts';
-import { mirroredTopics } from './clusters-config.ts';
+import { matchesTopic } from './clusters-config.ts';
 import type { BridgeConfig } from './config.ts';
 import { ConsumerRegistry } from './consumers/registry.ts';
 import type { KafkaAccess } from './http/kafka-access.ts';
@@ -23,6 +23,7 @@ import { SessionLog } from './ownership/session-log.ts';
 import { SESSION_TOPIC } from './ownership/session-topic-name.ts';
 import { ProducerTotals } from './producer/producer-totals.ts';
 import { MirrorReplication } from './replication/mirror-replication.ts';
+import { ReplicatedAcks } from './replication/replicated-acks.ts';
 import type { Replication, ReplicationRole } from './replication/replication.ts';
 import { createServers, type Servers } from './servers.ts';
 import type { RequestWatcher } from './watch/watcher.ts';
@@ -114,6 +115,8 @@ export function createParts(config: BridgeConfig, log: Logger, watcher: RequestW
     totals,
     keyed,
     clusters,
+    replication,
+    replicatedAcks: replication && createReplicatedAcks(config, replication),
     kafka: clients ?? { own, of: () => own },
     clients: clients?.accounts,
     readiness,
@@ -151,6 +154,15 @@ function createClusterState({ config, cluster, peer, log }: Pick<Parts, 'config'
     leaseMs: clusters.leaseMs,
     prefer: clusters.prefer,
     log,
+  });
+}
+
+function createReplicatedAcks({ clusters, producer }: BridgeConfig, replication: Replication): ReplicatedAcks {
+  return new ReplicatedAcks({
+    replication,
+    peer: clusters.peer?.name ?? '',
+    isAlwaysWanted: matchesTopic(producer.replicatedTopics),
+    timeoutMs: producer.deliveryTimeoutMs,
   });
 }
 
@@ -223,7 +235,7 @@ function createReplication({
     own: { name: state.self, cluster },
     peer: { name: peerName, cluster: peer },
     requestTimeoutMs: config.kafka.requestTimeoutMs,
-    isMirrored: mirroredTopics(config.clusters),
+    isMirrored: matchesTopic(config.clusters.topics),
     points: () => ({ own: state.own.facts.point, peer: state.peer?.facts.point ?? NO_POINT }),
     role: () => roleOf(state.mode),
   });

@@ -30,6 +30,8 @@ import type { ClientCounts } from './metrics/kafka.ts';
 import { KafkaRates } from './metrics/kafka-rates.ts';
 import { Metrics } from './metrics.ts';
 import type { ProducerTotals } from './producer/producer-totals.ts';
+import type { ReplicatedAcks } from './replication/replicated-acks.ts';
+import type { Replication } from './replication/replication.ts';
 import type { RequestWatcher } from './watch/watcher.ts';
 
 export interface ServersOptions {
@@ -46,6 +48,10 @@ export interface ServersOptions {
   kafka: KafkaAccessSource;
   /** `undefined` while there is one cluster. */
   clusters: Clusters | undefined;
+  /** `undefined` without a second Kafka cluster. */
+  replication: Replication | undefined;
+  /** The same. */
+  replicatedAcks: ReplicatedAcks | undefined;
   /** `undefined`: as the bridge alone. */
   clients: ClientCounts | undefined;
   readiness: Readiness;
@@ -79,6 +85,8 @@ export function createServers(options: ServersOptions): Servers {
     sessions: () => registry.sessions(),
     producer: totals,
     keyed: options.keyed,
+    replication: options.replication,
+    replicatedAcks: options.replicatedAcks,
     kafka: cluster.traffic,
     clients,
     load,
@@ -132,7 +140,7 @@ function addManagement(
 function addOperations(
   server: ApiServer,
   { metrics, load }: { metrics: Metrics; load: Load },
-  { config, registry, clusters }: ServersOptions,
+  { config, registry, clusters, replicatedAcks }: ServersOptions,
 ): void {
   addTopicRoutes(server);
   addAdminRoutes(server);
@@ -142,6 +150,7 @@ function addOperations(
     maxRecords: config.limits.maxRecords,
     maxRecordBytes: config.producer.maxRequestBytes,
     gate: clusters?.state,
+    replicatedAcks,
   });
   if (clusters !== undefined) addClusterRoutes(server, clusters);
   addConsumerRoutes(server, registry);

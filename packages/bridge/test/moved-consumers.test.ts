@@ -5,16 +5,25 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { resolveMirrorRuntime } from '@causeway/lab/stack/kafka-runtime.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
 import { Replication } from '@causeway/lab/stack/replication.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { TestBridge, TestConsumer } from '../../../test/harness/bridge.ts';
-import { KafkaView } from '../../../test/harness/kafka-view.ts';
+import { testCluster } from '../../../test/harness/cluster.ts';
+import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
+import { within } from '../src/kafka/client/limits.ts';
+import { listOffsets } from '../src/kafka/client/list-offsets.ts';
+import { CheckpointTail } from '../src/replication/checkpoint-tail.ts';
+import { SyncIndex } from '../src/replication/sync-index.ts';
+import { SyncTail } from '../src/replication/sync-tail.ts';
+import { readSpan } from '../src/replication/tail-reader.ts';
+import { translateOffset } from '../src/replication/translate.ts';
 
 type Name = 'east' | 'west';
 
@@ -27,7 +36,7 @@ interface Side {
 }
 
 const FROM_OPERATOR = { ...PROOF, 'causeway-gateway': 'edge', 'causeway-operator': 'edge' };
-const TOPICS = ['orders', 'fresh'];
+const TOPICS = ['orders', 'fresh', 'safe'];
 
 let directory: string;
 let reaper: Reaper;
@@ -39,12 +48,14 @@ async function startBridge(name: Name, kafkas: Record<Name, OwnKafka>): Promise<
   const peer = name === 'east' ? 'west' : 'east';
   return await TestBridge.start(kafkas[name].cluster.bootstrap, {
     bridge: { name: 'b1', region: name },
-    kafka: { cluster: name, requestTimeoutMs: 10_000 },
+    // Longer than the tests take: what a cluster keeps of its consumers must not be in the way of their return.
+    kafka: { cluster: name, requestTimeoutMs: 10_000, sessionTimeoutMs: 60_000 },
     clusters: {
       peer: { name: peer, bootstrapServers: [kafkas[peer].cluster.bootstrap] },
       leaseMs: 400,
       switchOverTimeoutMs: 20_000,
     },
+    producer: { deliveryTimeoutMs: 20_000, replicatedTopics: ['safe'] },
     consumers: { fetchMaxWaitMs: 100 },
   });
 }
@@ -54,7 +65,11 @@ beforeAll(async () => {
   reaper = new Reaper();
   const ports = await findFreePorts(4);
   const start = (first: number): Promise<OwnKafka> =>
-    startOwnKafka({ brokerCount: 1, ports: ports.slice(first, first + 2), properties: QUICK_RESTART });
+    startOwnKafka({
+      brokerCount: 1,
+      ports: ports.slice(first, first + 2),
+      properties: { ...QUICK_RESTART, 'log.cleaner.backoff.ms': '100' },
+    });
   const [eastKafka, westKafka] = await Promise.all([start(0), start(2)]);
   const kafkas = { east: eastKafka, west: westKafka };
   const side = async (name: Name): Promise<Side> => ({
@@ -68,6 +83,7 @@ beforeAll(async () => {
   await clusterOf(east, '0;east');
   await until('east serves', async () => (await clusterOf(east)) === 'east;active');
   await until('west stands by', async () => (await clusterOf(west, '1;east')) === 'west;standby');
+  await writeMixed();
   const runtime = await resolveMirrorRuntime({ onProgress: () => {}, reaper });
   mirror = new Replication({ directory, runtime, reaper });
   await mirror.start(direction(east, west));
@@ -107,6 +123,68 @@ async function promote({ bridge }: Side, after: string, { mayLose }: { mayLose: 
   return { status: response.status, body: (await response.json()) as any };
 }
 
+/** A topic with the gaps of compaction, markers, and aborted records, before anything of it is copied. */
+async function writeMixed(): Promise<void> {
+  await east.view.createTopic('mixed', 1, {
+    'cleanup.policy': 'compact',
+    'segment.ms': '100',
+    'min.cleanable.dirty.ratio': '0.01',
+    'max.compaction.lag.ms': '100',
+  });
+  const keyed = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ key: `k${index % 7}`, value: `${index}`, partition: 0 }));
+  await east.view.write('mixed', keyed(30));
+  await transactions();
+  await until('compaction has left gaps', async () => {
+    // Only closed segments are compacted: each record closes the one before.
+    await east.view.write('mixed', keyed(1));
+    const [ends] = await east.view.admin.fetchTopicOffsets('mixed');
+    const { records } = await mixed(east);
+    return records.size > 0 && !records.has(0) && records.size < Number(ends?.high) - 25;
+  });
+  await transactions();
+}
+
+/** Some committed, some aborted; each ends with a marker. */
+async function transactions(): Promise<void> {
+  const producer = independentClient(east.kafka.cluster.bootstrap).producer({
+    transactionalId: unique('mixed'),
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
+  await producer.connect();
+  for (const last of ['commit', 'abort', 'commit'] as const) {
+    const transaction = await producer.transaction();
+    const messages = Array.from({ length: 4 }, (_, index) => ({
+      key: unique('key'),
+      value: `${last} ${index}`,
+      partition: 0,
+    }));
+    await transaction.send({ topic: 'mixed', messages });
+    await transaction[last]();
+  }
+  await producer.disconnect();
+}
+
+/** The records of the topic by offset, as a text that is the same for a record and its copy; and its end. */
+async function mixed({ kafka }: Side): Promise<{ records: Map<number, string>; end: number }> {
+  const cluster = testCluster(kafka.cluster.bootstrap);
+  try {
+    const place = { topic: 'mixed', partition: 0 };
+    const limits = within(20_000);
+    const [last] = await listOffsets(cluster, [place], { spec: 'latest', isolationLevel: 'read_uncommitted', limits });
+    const to = Number(last?.offset);
+    const records = new Map<number, string>();
+    for await (const read of readSpan(cluster, { ...place, from: 0, to }, limits)) {
+      for (const { offset, key, value, timestampMs } of read)
+        records.set(Number(offset), `${key} ${value} ${timestampMs}`);
+    }
+    return { records, end: to };
+  } finally {
+    await cluster.close();
+  }
+}
+
 const values = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
 async function write({ view }: Side, topic: string, written: readonly string[]): Promise<void> {
@@ -122,8 +200,9 @@ async function end({ view }: Side, topic: string): Promise<number[]> {
 }
 
 /** The same consumers at the bridges of both clusters, which their clients do not distinguish. */
-const KINDS = ['auto', 'manual', 'seeker', 'latest', 'assigned', 'pattern'] as const;
-type Kind = (typeof KINDS)[number];
+const READERS = ['auto', 'manual', 'seeker', 'assigned', 'pattern'] as const;
+const KINDS = [...READERS, 'latest'] as const;
+type Kind = (typeof KINDS)[number] | 'late';
 
 function consumer({ bridge }: Side, kind: Kind): TestConsumer {
   return new TestConsumer(bridge, `group-${kind}`, 'c');
@@ -135,10 +214,12 @@ async function create(side: Side, kind: Kind): Promise<void> {
     manual: { 'enable.auto.commit': false },
     seeker: { 'enable.auto.commit': false },
     latest: { 'auto.offset.reset': 'latest' },
+    late: { 'auto.offset.reset': 'latest' },
     assigned: { 'enable.auto.commit': false },
     pattern: {},
   };
-  const topics = kind === 'latest' ? ['fresh'] : kind === 'assigned' || kind === 'pattern' ? [] : ['orders'];
+  const isFresh = kind === 'latest' || kind === 'late';
+  const topics = isFresh ? ['fresh'] : kind === 'assigned' || kind === 'pattern' ? [] : ['orders'];
   const created = await side.bridge.consumer(`group-${kind}`, 'c', topics, options[kind]);
   if (kind === 'assigned') await created.bridge.post(`${created.path}/assignments`, { partitions: [place('orders')] });
   if (kind === 'pattern') await created.bridge.post(`${created.path}/subscription`, { topic_pattern: 'ord.*' });
@@ -173,31 +254,161 @@ async function confirm(side: Side, kind: Kind): Promise<void> {
   expect([status, body]).toEqual([200, []]);
 }
 
+/** What a consumer gets next, in order. */
+async function expectNext(side: Side, kind: Kind, expected: readonly string[]): Promise<void> {
+  expect(await take(side, kind, expected.length), kind).toEqual(expected);
+  await confirm(side, kind);
+}
+
+/** What a consumer gets until the last value: after a loss, what it has got before may come again, and nothing is left out. */
+async function expectAllUntil(
+  side: Side,
+  kind: Kind,
+  expected: readonly string[],
+  stored: readonly string[],
+): Promise<void> {
+  const got: unknown[] = [];
+  while (got.at(-1) !== expected.at(-1)) got.push(...(await take(side, kind, 1)));
+  expect(got, kind).toEqual(stored.slice(-got.length));
+  expect(got.length, kind).toBeGreaterThanOrEqual(expected.length);
+}
+
+test("translated positions pass no record, and are never behind MirrorMaker's own, over compaction, transactions and gaps", async () => {
+  await transactions();
+  await east.view.write('mixed', [{ key: 'last', value: 'last', partition: 0 }]);
+  const { records: there, end } = await mixed(east);
+  expect(end).toBeGreaterThan(there.size + 30);
+  const positions = Array.from({ length: end + 1 }, (_, offset) => offset);
+  await Promise.all(
+    positions.map((offset) =>
+      east.view.admin.setOffsets({
+        groupId: `mixed-${offset}`,
+        topic: 'mixed',
+        partitions: [{ partition: 0, offset: String(offset) }],
+      }),
+    ),
+  );
+  const cluster = testCluster(west.kafka.cluster.bootstrap);
+  onTestFinished(() => cluster.close());
+  const [syncs, checkpoints] = [SyncTail, CheckpointTail].map(
+    (Tail) => new Tail(cluster, { source: 'east', requestTimeoutMs: 10_000 }),
+  ) as [SyncTail, CheckpointTail];
+  for (const { tail } of [syncs, checkpoints]) tail.start();
+  onTestFinished(() => Promise.all([syncs, checkpoints].map(({ tail }) => tail.close())).then(() => {}));
+  await until('MirrorMaker has translated the end', () => checkpoints.of(`mixed-${end}`).length > 0);
+  const { records: here } = await mixed(west);
+  const place = { topic: 'mixed', partition: 0 };
+  const twoWay = { towards: syncs.index, back: new SyncIndex() };
+  const behind: { ours: number[]; mirrorMakers: number[] } = { ours: [], mirrorMakers: [] };
+  const copyOf = new Map([...here].map(([offset, text]) => [text, offset]));
+  let furthest = Math.max(...here.keys()) + 1;
+  for (const offset of positions.toReversed()) {
+    const text = there.get(offset);
+    if (text !== undefined) furthest = Math.min(furthest, copyOf.get(text) ?? -1);
+    const ours = Number(translateOffset(twoWay, { ...place, offset: BigInt(offset) }));
+    expect(ours, `position ${offset}`).toBeLessThanOrEqual(furthest);
+    behind.ours.push(furthest - ours);
+    const [own] = checkpoints.of(`mixed-${offset}`);
+    // MirrorMaker translates no position before the first sync since its start.
+    if (own === undefined) continue;
+    expect(ours, `position ${offset}`).toBeGreaterThanOrEqual(Number(own.downstream));
+    behind.mirrorMakers.push(furthest - Number(own.downstream));
+  }
+  expect(behind.mirrorMakers.length).toBeGreaterThan(10);
+}, 120_000);
+
+test('with acks=replicated a record is acknowledged when the other cluster has it', async () => {
+  const body = { records: [{ value: 'x', partition: 0 }] };
+  const asked = await east.bridge.produce('orders', body, { query: '?acks=replicated' });
+  expect(asked.body).toEqual({ offsets: [{ partition: 0, offset: 0 }] });
+  expect(await end(west, 'orders')).toEqual([1]);
+  const always = await east.bridge.produce('safe', body);
+  expect(always.body).toEqual({ offsets: [{ partition: 0, offset: 0 }] });
+  expect(await end(west, 'safe')).toEqual([1]);
+  const metrics = (await east.bridge.get('/metrics')).text;
+  expect(metrics).toContain('causeway_bridge_replication_acknowledgement_duration_seconds_count 2');
+  expect(metrics).toContain('causeway_bridge_replication_lag_records{from="east",to="west"}');
+});
+
 test('a switch-over moves every kind of consumer: none gets a record twice, and none skips one', async () => {
   await write(east, 'fresh', ['before']);
   for (const kind of KINDS) await create(east, kind);
   await begin(east, 'latest', 1);
   await write(east, 'orders', values('a', 40));
-  for (const kind of KINDS.filter((other) => other !== 'latest')) {
-    expect(await take(east, kind, 40)).toEqual(values('a', 40));
-    await confirm(east, kind);
-  }
+  for (const kind of READERS) await expectNext(east, kind, ['x', ...values('a', 40)]);
   await write(east, 'fresh', ['f0', 'f1']);
-  expect((await consumer(east, 'manual').commit({ offsets: [{ ...place('orders'), offset: 40 }] })).status).toBe(204);
-  await seek(east, 'seeker', 40);
+  expect((await consumer(east, 'manual').commit({ offsets: [{ ...place('orders'), offset: 41 }] })).status).toBe(204);
   await write(east, 'orders', values('b', 10));
-  await seek(east, 'assigned', 41);
+  await seek(east, 'seeker', 43);
+  await seek(east, 'assigned', 42);
 
   const promoted = await promote(west, '1;east', { mayLose: false });
   expect(promoted.body).toMatchObject({ promotion: { number: 2, cluster: 'west' }, kind: 'orderly' });
-  expect(await end(west, 'orders')).toEqual([50]);
+  expect(await end(west, 'orders')).toEqual([51]);
   await write(west, 'orders', values('c', 5));
   await write(west, 'fresh', ['f2']);
-  for (const kind of ['auto', 'manual', 'seeker', 'pattern'] as const) {
-    expect(await take(west, kind, 15), kind).toEqual([...values('b', 10), ...values('c', 5)]);
-    await confirm(west, kind);
+  for (const kind of ['auto', 'manual', 'pattern'] as const) {
+    await expectNext(west, kind, [...values('b', 10), ...values('c', 5)]);
   }
-  expect(await take(west, 'assigned', 14)).toEqual([...values('b', 10).slice(1), ...values('c', 5)]);
-  expect(await take(west, 'latest', 3)).toEqual(['f0', 'f1', 'f2']);
-  for (const kind of ['assigned', 'latest'] as const) await confirm(west, kind);
+  await expectNext(west, 'seeker', [...values('b', 10).slice(2), ...values('c', 5)]);
+  await expectNext(west, 'assigned', [...values('b', 10).slice(1), ...values('c', 5)]);
+  await expectNext(west, 'latest', ['f0', 'f1', 'f2']);
 }, 120_000);
+
+test('and back again, when MirrorMaker was turned', async () => {
+  await mirror.turn(direction(west, east));
+  await write(west, 'orders', values('d', 3));
+  await expectNext(west, 'auto', values('d', 3));
+  const promoted = await promote(east, '2;west', { mayLose: false });
+  expect(promoted.body).toMatchObject({ promotion: { number: 3, cluster: 'east' }, kind: 'orderly' });
+  await write(east, 'orders', values('e', 3));
+  await write(east, 'fresh', ['f3']);
+  await expectNext(east, 'auto', values('e', 3));
+  for (const kind of READERS.filter((other) => other !== 'auto')) {
+    await expectNext(east, kind, [...values('d', 3), ...values('e', 3)]);
+  }
+  await expectNext(east, 'latest', ['f3']);
+}, 120_000);
+
+test('after a loss, no consumer skips a record that the promoted cluster has, and the report has those that it lacks', async () => {
+  await mirror.turn(direction(east, west));
+  const sum = async (): Promise<number> => (await end(west, 'causeway-sessions')).reduce((a, b) => a + b, 0);
+  const before = await sum();
+  await create(east, 'late');
+  await begin(east, 'late', 5);
+  // The claim, the subscription, and where it began; its commit may or may not arrive.
+  await until('the session log is copied', async () => (await sum()) >= before + 3);
+  await write(east, 'orders', values('g', 5));
+  await write(east, 'fresh', ['f4', 'f5']);
+  await until('the records are copied', async () => {
+    const ends = [...(await end(west, 'orders')), ...(await end(west, 'fresh'))];
+    return ends.join() === '67,7';
+  });
+  await mirror.stop();
+  await write(east, 'orders', ['lost 1', 'lost 2']);
+  await until('the loss is measured', async () => (await lagOf(west)) === 2);
+  await east.kafka.cluster.killBroker(1);
+  const promoted = await promote(west, '3;east', { mayLose: true });
+  expect(promoted.body).toMatchObject({
+    promotion: { number: 4, cluster: 'west' },
+    kind: 'forced',
+    report: { lost: 'east', ranges: [{ topic: 'orders', partition: 0, records: 2 }] },
+  });
+  await write(west, 'orders', ['h']);
+  await write(west, 'fresh', ['f6']);
+  const stored = ['x', ...values('a', 40), ...values('b', 10), ...values('c', 5), ...values('d', 3), ...values('e', 3)];
+  for (const kind of READERS) {
+    await expectAllUntil(west, kind, [...values('g', 5), 'h'], [...stored, ...values('g', 5), 'h']);
+  }
+  const allFresh = ['before', 'f0', 'f1', 'f2', 'f3', 'f4', 'f5', 'f6'];
+  for (const kind of ['latest', 'late'] as const) await expectAllUntil(west, kind, ['f4', 'f5', 'f6'], allFresh);
+}, 180_000);
+
+/** Records that the standby lacks, as its bridge measures; `undefined` before it did. */
+async function lagOf({ bridge }: Side): Promise<number | undefined> {
+  const response = await fetch(`${bridge.url}/causeway-clusters`, { headers: FROM_OPERATOR });
+  const { replication } = (await response.json()) as {
+    replication: { problem: string | null; records: number } | null;
+  };
+  return replication?.problem === null ? replication.records : undefined;
+}

@@ -149,6 +149,27 @@ describe('committed offsets', () => {
     });
   });
 
+  test('are exact while both clusters can be read, also between two syncs', async () => {
+    mirror.pause();
+    await write(
+      payments,
+      Array.from({ length: 50 }, (_, index) => `batch ${index}`),
+    );
+    mirror.resume();
+    await mirror.untilCopied(payments, 52);
+    const [live, checkpointed] = [unique('live'), unique('checkpointed')];
+    await eastView.admin.setOffsets({ groupId: live, topic: payments, partitions: [{ partition: 0, offset: '30' }] });
+    await replication.carryOverFromPeer([live], within(20_000));
+    expect(await westView.committed(live, payments)).toEqual([30]);
+    // By syncs alone.
+    await mirror.checkpoint(checkpointed, { topic: payments, partition: 0 }, { upstream: 30, downstream: 1 });
+    await until('the checkpoint is read', async () => {
+      const { groups } = await replication.carryOverFromCheckpoints([checkpointed], within(20_000));
+      return groups === 1;
+    });
+    expect(await westView.committed(checkpointed, payments)).toEqual([4]);
+  });
+
   test('do not move a group that has members here, and the report names it', async () => {
     const group = unique('busy');
     const consumer = independentClient(inject('kafkaBootstrap')).consumer({ groupId: group });

@@ -202,6 +202,24 @@ export const PRODUCE: readonly Scenario[] = [
     ],
   },
   {
+    title:
+      'acks=replicated is refused where there is no second Kafka cluster, and nothing is stored; other values of acks have no effect',
+    topics: { t: 1 },
+    steps: [
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/<t>?acks=replicated',
+        status: 400,
+        message: 'acks=replicated needs a second Kafka cluster, and this bridge has none',
+      }),
+      send([{ value: 'x' }], {
+        ask: 'POST /topics/<t>/partitions/0?acks=replicated&async=true',
+        status: 400,
+        message: 'acks=replicated needs a response with offsets: leave out async',
+      }),
+      send([{ value: 'x' }], { ask: 'POST /topics/<t>?acks=all', answer: { offsets: [{ partition: 0, offset: 0 }] } }),
+    ],
+  },
+  {
     title: 'with async the response does not wait for Kafka, and still reports malformed and impossible requests',
     topics: { t: 1 },
     steps: [

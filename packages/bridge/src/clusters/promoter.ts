@@ -179,7 +179,14 @@ export class Promoter {
   async #carryOverFromPeer(): Promise<void> {
     const { replication, groups, log } = this.#options;
     const carried = await replication?.carryOverFromPeer(groups(), within(CARRY_OVER_MS));
-    if (carried !== undefined) log.info({ ...carried }, 'committed offsets of consumers carried over');
+    if (carried === undefined) return;
+    log.info({ ...carried }, 'committed offsets of consumers carried over');
+    const [failed] = carried.failed;
+    if (failed === undefined) return;
+    const others = carried.failed.length === 1 ? '' : `, and of ${carried.failed.length - 1} more`;
+    throw this.#refusal(
+      `the committed offsets of group ${failed.group}${others} cannot be carried over: ${failed.reason}`,
+    );
   }
 
   #lossReport(promotion: Promotion): LossReport | undefined {

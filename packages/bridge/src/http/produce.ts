@@ -9,8 +9,10 @@ import { fingerprintOf } from '../idempotency/answers.ts';
 import { type ResultRun, resultsOf, SLICE_ENTRIES, storedCount } from '../idempotency/result-runs.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ProduceResult, RecordToProduce } from '../records.ts';
+import type { ReplicatedAcks } from '../replication/replicated-acks.ts';
 import { booleanParameter, partitionParameter } from './parameters.ts';
 import { readRecords } from './record-body.ts';
+import { replicationWait, resultsIn } from './replicated-produce.ts';
 import { respondEmpty, respondLong } from './responses.ts';
 import type { ApiServer, Request } from './server.ts';
 
@@ -23,6 +25,8 @@ export interface ProduceDependencies {
   maxRecordBytes: number;
   /** `undefined` while there is one cluster. */
   gate: ClusterGate | undefined;
+  /** The same. */
+  replicatedAcks: ReplicatedAcks | undefined;
 }
 
 export function addProduceRoutes(server: ApiServer, dependencies: ProduceDependencies): void {
@@ -54,11 +58,12 @@ interface Production {
 
 async function produce(production: Production, dependencies: ProduceDependencies) {
   const { request, reply, isAsync, records } = production;
-  const { metrics, isEnabled, gate } = dependencies;
+  const { metrics, isEnabled, gate, replicatedAcks } = dependencies;
   if (!isEnabled) throw new BridgeError('producerDisabled');
   if (request.headers[IDEMPOTENCY_KEY_HEADER] !== undefined) return await produceOnce(production, dependencies);
   const { sink } = request.kafka;
   const topic = request.url.topic ?? '';
+  const wait = replicationWait({ target: request.target, topic, isAsync }, replicatedAcks);
   request.watch?.producing(topic, records);
   const bodyBytes = request.body?.length ?? 0;
   if (isAsync) {
@@ -66,8 +71,9 @@ async function produce(production: Production, dependencies: ProduceDependencies
     void results.then((stored) => countResults(stored, request, metrics));
     return respondEmpty(reply, 204);
   }
-  const results = await sink.send(topic, records, bodyBytes);
-  countResults(results, request, metrics);
+  const stored = await sink.send(topic, records, bodyBytes);
+  countResults(stored, request, metrics);
+  const results = wait === undefined ? stored : await wait.replicated(stored);
   const confirming = gate?.confirm(request.term);
   if (confirming !== undefined) await confirming;
   const text = request.slices.run(offsetsText(results));
@@ -75,7 +81,10 @@ async function produce(production: Production, dependencies: ProduceDependencies
 }
 
 /** Stores the records of a request with an idempotency key, or repeats the answer that it got before. */
-async function produceOnce({ request, reply, isAsync, records }: Production, { metrics, gate }: ProduceDependencies) {
+async function produceOnce(
+  { request, reply, isAsync, records }: Production,
+  { metrics, gate, replicatedAcks }: ProduceDependencies,
+) {
   const header = readKeyHeader(request.headers[IDEMPOTENCY_KEY_HEADER]);
   if (header.kind !== 'key') {
     throw new BridgeError('badRequest', { message: header.kind === 'invalid' ? header.reason : 'no key' });
@@ -84,6 +93,7 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   if (keyed === undefined) throw new BridgeError('keyUnsupported');
   const { target, headers, body, sender } = request;
   const topic = request.url.topic ?? '';
+  const wait = replicationWait({ target, topic, isAsync }, replicatedAcks);
   request.watch?.producing(topic, records);
   const { answer, results } = await keyed.send({
     key: header.key,
@@ -99,6 +109,9 @@ async function produceOnce({ request, reply, isAsync, records }: Production, { m
   });
   if (results === undefined) reply.header(REPLAYED_HEADER, 'true');
   else countRuns(results, request, metrics);
+  // The answer is kept: a repetition gets it when the other cluster has the records.
+  if (wait !== undefined && answer.status === 200)
+    await wait.confirm(results === undefined ? resultsIn(answer.body) : [...resultsOf(results)]);
   const confirming = gate?.confirm(request.term);
   if (confirming !== undefined) await confirming;
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);

@@ -27,6 +27,11 @@ function checkLength(what: string, name: string): void {
 /** Names of instances that can be shown as they are in a `group.instance.id`. */
 const PLAIN_NAME = /^[a-zA-Z0-9._-]{1,200}$/;
 
+/** Whether a bridge's session has this instance id. */
+export function isInstanceOfSession(instanceId: string): boolean {
+  return /^causeway[.-]/.test(instanceId);
+}
+
 /** The session's identity in its group: the same on every bridge, so that another one can adopt the consumer. */
 export function groupInstanceId({ group, name }: SessionIdentity): string {
   if (PLAIN_NAME.test(name)) return `causeway.${name}`;

@@ -1,9 +1,12 @@
 /** Commits in this cluster what groups have committed in the other one, so that their consumers continue here. */
 import type { Cluster } from '../kafka/client/cluster.ts';
+import { memberStateIn } from '../kafka/client/failure.ts';
 import { reasonOf } from '../kafka/client/failure-reason.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import { sendOffsets } from '../kafka/group/offset-commit.ts';
+import { removeStaticMembers } from '../kafka/group/static-members.ts';
+import { isInstanceOfSession } from '../ownership/session-identity.ts';
 import { type PartitionOffset, partitionKey } from '../records.ts';
 import type { CarriedOver } from './replication.ts';
 import { isKnown, type TwoWaySyncs, translateOffset } from './translate.ts';
@@ -15,6 +18,8 @@ export interface CarryOver {
   groups: readonly string[];
   /** What a group has committed in the other cluster. */
   committedThere: (group: string) => Promise<readonly PartitionOffset[]>;
+  /** Finds a position exactly, from the one that syncs gave, if there is time. Never throws. */
+  exact?: ((position: PartitionOffset, translated: bigint) => Promise<bigint>) | undefined;
   /** Whether the topic is one of those that are copied. */
   isMirrored: (topic: string) => boolean;
   limits: Limits;
@@ -45,7 +50,7 @@ export async function carryOver(options: CarryOver): Promise<CarriedOver> {
 /** How many partitions were committed. */
 async function carryOverGroup(
   group: string,
-  { own, syncs, committedThere, isMirrored, limits }: CarryOver,
+  { own, syncs, committedThere, isMirrored, exact, limits }: CarryOver,
 ): Promise<number> {
   const there = (await committedThere(group)).filter(({ topic }) => isMirrored(topic));
   if (there.length === 0) return 0;
@@ -58,14 +63,36 @@ async function carryOverGroup(
   const coordinator = new GroupCoordinator(own, group);
   const committed = await coordinator.committed(existing, limits, { isStable: false });
   const here = new Map(committed.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
-  const wanted = existing.flatMap((position): PartitionOffset[] => {
-    const { topic, partition } = position;
-    const known = here.get(partitionKey(topic, partition));
-    // Never copied as far as is known: what the group has here counts.
-    if (known !== undefined && !isKnown(syncs, position)) return [];
-    const offset = translateOffset(syncs, position);
-    return known === offset ? [] : [{ topic, partition, offset }];
-  });
-  if (wanted.length > 0) await sendOffsets(coordinator, wanted, { member: undefined, limits });
+  const wanted = await Promise.all(
+    existing.map(async (position): Promise<PartitionOffset[]> => {
+      const { topic, partition } = position;
+      const known = here.get(partitionKey(topic, partition));
+      // Never copied as far as is known: what the group has here counts.
+      if (known !== undefined && !isKnown(syncs, position)) return [];
+      const translated = translateOffset(syncs, position);
+      const offset = exact === undefined ? translated : await exact(position, translated);
+      return known === offset ? [] : [{ topic, partition, offset }];
+    }),
+  ).then((found) => found.flat());
+  if (wanted.length > 0) await commitAlone(coordinator, wanted, limits);
   return wanted.length;
+}
+
+/**
+ * Kafka lets no other commit while the group has members. Those of sessions that this cluster had when it was active stay until they time out: they are removed,
+ * since no bridge serves them. Errors: those of the library, with other members, too.
+ */
+async function commitAlone(
+  coordinator: GroupCoordinator,
+  offsets: readonly PartitionOffset[],
+  limits: Limits,
+): Promise<void> {
+  try {
+    await sendOffsets(coordinator, offsets, { member: undefined, limits });
+  } catch (error) {
+    if (memberStateIn(error) === undefined) throw error;
+    const removal = { reason: 'another Kafka cluster was active since', limits };
+    if ((await removeStaticMembers(coordinator, isInstanceOfSession, removal)) === 0) throw error;
+    await sendOffsets(coordinator, offsets, { member: undefined, limits });
+  }
 }

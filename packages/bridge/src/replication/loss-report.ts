@@ -4,6 +4,7 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import { type PartitionOffset, partitionKey, type StoredRecord, type TopicPartition } from '../records.ts';
+import { isCopy } from './same-record.ts';
 import type { SyncIndex } from './sync-index.ts';
 import { type OffsetSpan, readSpan } from './tail-reader.ts';
 
@@ -81,13 +82,4 @@ async function* copiesBehind(
   for await (const records of readSpan(promoted, { topic, partition, from, to: from + MOST_COMPARED }, limits)) {
     yield* records;
   }
-}
-
-/** MirrorMaker copies records with their times, and adds nothing. */
-function isCopy(copy: StoredRecord, record: StoredRecord): boolean {
-  return copy.timestampMs === record.timestampMs && isSame(copy.key, record.key) && isSame(copy.value, record.value);
-}
-
-function isSame(a: Buffer | null, b: Buffer | null): boolean {
-  return a === null || b === null ? a === b : a.equals(b);
 }

@@ -2,13 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LossReport, Promotion, ReplicationStatus } from '@causeway/protocol/clusters.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { type Limits, remainingMs } from '../kafka/client/limits.ts';
+import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { carryOver } from './carry-over.ts';
 import { CheckpointTail } from './checkpoint-tail.ts';
 import { Direction } from './direction.ts';
+import { exactPosition } from './exact-position.ts';
 import { completeLossReport } from './loss-report.ts';
 import { ReplicationMeter } from './meter.ts';
 import { latestPoint, PromotionPoint, type PromotionPoints } from './points.ts';
@@ -50,6 +51,9 @@ const STILL_MS = 200;
 /** Topics behind in a status. */
 const MOST_TOPICS = 100;
 const ROLE_INTERVAL_MS = 250;
+/** A consumer that moves waits so long for its exact positions, while the other cluster can be read. */
+const EXACT_SEEKS_MS = 500;
+const MOST_EXACT_SEEKS = 100;
 
 export class MirrorReplication implements Replication {
   readonly peer: Cluster;
@@ -128,18 +132,38 @@ export class MirrorReplication implements Replication {
 
   async carryOverFromPeer(groups: readonly string[], limits: Limits): Promise<CarriedOver> {
     const committedThere = (group: string) => new GroupCoordinator(this.peer, group).allCommitted(limits);
-    return await this.#carryOver(groups, committedThere, limits);
+    // The promotion waits for it.
+    const search = within(remainingMs(limits) / 2, limits.signal);
+    return await this.#carryOver(groups, committedThere, limits, (position, translated) =>
+      this.#exact(position, translated, search),
+    );
   }
 
   async translateDescription(description: SessionDescription, limits: Limits): Promise<SessionDescription> {
     await this.#inbound.syncs.tail.untilLoaded(limits);
     // The point of a cluster that is not active is that of an earlier time.
     const point = this.#options.role() === 'source' ? this.#ownPoint() : new PromotionPoint([]);
-    return translateDescription(this.#syncs, point, description);
+    const here = translateDescription(this.#syncs, point, description);
+    if (this.#outbound.syncs.tail.trouble !== undefined || here.seeks.length > MOST_EXACT_SEEKS) return here;
+    const search = within(Math.min(EXACT_SEEKS_MS, remainingMs(limits) / 2), limits.signal);
+    const seeks = await Promise.all(
+      here.seeks.map(async (seek, index) => {
+        const { topic, partition } = seek;
+        const position = { topic, partition, offset: BigInt(description.seeks[index]?.to ?? 0) };
+        const offset = await this.#exact(position, BigInt(seek.to), search);
+        const end = point.of(seek)?.end;
+        return { topic, partition, to: String(end !== undefined && offset > end ? end : offset) };
+      }),
+    );
+    return { ...here, seeks };
   }
 
   async untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void> {
     await this.#outbound.syncs.untilCopied(place, offset, limits);
+  }
+
+  isMirrored(topic: string): boolean {
+    return this.#outbound.topics.isMirrored(topic);
   }
 
   reportLoss(promotion: Promotion, at: Date): LossReport {
@@ -203,10 +227,21 @@ export class MirrorReplication implements Replication {
     else this.#inbound.meter.stop();
   }
 
+  /** The copy of the record at this position of the peer, if both clusters can be read in time. */
+  async #exact(position: PartitionOffset, translated: bigint, limits: Limits): Promise<bigint> {
+    const sync = this.#inbound.syncs.index.of(position)?.floor(Number(position.offset));
+    // Known exactly already.
+    if (sync !== undefined && sync.upstream === Number(position.offset)) return translated;
+    if (remainingMs(limits) === 0) return translated;
+    const clusters = { there: this.peer, here: this.#options.own.cluster, limits };
+    return await exactPosition(clusters, position, translated).catch(() => translated);
+  }
+
   async #carryOver(
     groups: readonly string[],
     committedThere: (group: string) => Promise<PartitionOffset[]>,
     limits: Limits,
+    exact?: (position: PartitionOffset, translated: bigint) => Promise<bigint>,
   ): Promise<CarriedOver> {
     const { syncs, topics } = this.#inbound;
     try {
@@ -220,6 +255,7 @@ export class MirrorReplication implements Replication {
       syncs: this.#syncs,
       groups,
       committedThere,
+      exact,
       isMirrored: (topic) => topics.isMirrored(topic),
       limits,
     });

@@ -49,6 +49,9 @@ export interface Replication {
    */
   untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void>;
 
+  /** Whether a topic of this cluster is copied. */
+  isMirrored(topic: string): boolean;
+
   /** What this cluster lacks of the peer's, as far as it was seen: the report of a forced promotion. */
   reportLoss(promotion: Promotion, at: Date): LossReport;
   /**

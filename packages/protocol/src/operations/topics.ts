@@ -34,6 +34,11 @@ const PRODUCE = {
     async: Type.Boolean({
       description: 'Whether to respond 204 before Kafka has stored the records; with an Idempotency-Key, after.',
     }),
+    acks: Type.String({
+      description:
+        'replicated: respond when the other Kafka cluster has the records, too. A record that it does not have in time has an error in its entry, 504, and is stored in one cluster alone. 400 where there is no other cluster, and with async.',
+      enum: ['replicated'],
+    }),
   },
   headers: {
     [IDEMPOTENCY_KEY_HEADER]: Type.String({
