@@ -275,6 +275,13 @@ describe('a switch-over whose promoter died', () => {
       false,
     ],
     ['to another cluster is not completed here', [follows('1;west')], peer(pausing('2;north'), handedOver()), false],
+    [
+      'is completed if the peer did not serve, and follows it',
+      [promoted('1;east'), pausing('2;west'), handedOver()],
+      viewOf([follows('1;east'), follows('3;east')], 'west'),
+      true,
+    ],
+    ['is not completed by a cluster that lost its log', [], peer(pausing('2;east'), handedOver()), false],
     ['is not a forced promotion', [follows('1;west')], peer(follows('2;east')), false],
     [
       'is not completed when the peer follows another one since',
@@ -283,7 +290,7 @@ describe('a switch-over whose promoter died', () => {
       false,
     ],
   ])('%s', (_name, own, peerView, completes) => {
-    expect(decideCompletion(viewOf(own), peerView, SELF)).toEqual(completes ? p('2;east') : undefined);
+    expect(decideCompletion(viewOf(own), peerView, SELF)).toEqual(completes ? peerView.highest : undefined);
   });
 });
 

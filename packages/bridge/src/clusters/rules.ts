@@ -157,14 +157,14 @@ export function decidePromotion({
 }
 
 /**
- * What a bridge of the cluster `self` writes into its own log, now that it read its peer's: a switch-over to `self` that passed its point of no
- * return, and whose promoter may have died; `undefined`: nothing.
+ * What a bridge of the cluster `self` writes into its own log, now that it read its peer's: the promotion that the peer follows, whose promoter may have
+ * died; `undefined`: nothing. A peer that stands by without having been fenced handed over, or did not serve: `self` has all that it acknowledged.
  */
 export function decideCompletion(view: ClusterView, peer: ClusterView, self: string): Promotion | undefined {
-  const { mode, highest, pausing } = peer;
-  if (mode !== 'standby' || highest?.cluster !== self || pausing === undefined) return undefined;
-  if (comparePromotions(pausing.promotion, highest) !== 0 || !isHigher(highest, view.highest)) return undefined;
-  return highest;
+  const { mode, highest } = peer;
+  if (mode !== 'standby' || highest?.cluster !== self) return undefined;
+  // A log without any promotion: perhaps the cluster has lost its disks, and must not serve without what it had.
+  return view.highest !== undefined && isHigher(highest, view.highest) ? highest : undefined;
 }
 
 /** Whether a bridge may acknowledge a request, `confirmedAgoMs` after it asked for its last confirmation. */
