@@ -46,7 +46,7 @@ const MOST_ERRORS_TOLD = 5;
 
 export async function benchFailover({ activeCount, idleCount }: FailoverBench): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
-  const stack = await startStack({ directory, ports: await findStackPorts(1), onEvent: tell });
+  const stack = await startStack({ directory, ports: await findStackPorts(), onEvent: tell });
   const { east, west } = stack.regions;
   const client = bridgeClient(Number(new URL(stack.tier1.url).port));
   const stop = new AbortController();

@@ -37,7 +37,7 @@ interface Sent {
 
 export async function benchTakeover({ rounds }: TakeoverBench): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
-  const stack = await startStack({ directory, ports: await findStackPorts(1), onEvent: () => {} });
+  const stack = await startStack({ directory, ports: await findStackPorts(), onEvent: () => {} });
   const agent = new Agent({ connections: CLIENTS, pipelining: 1 });
   const clients = new KeyedClients(stack.tier1.url, agent);
   const slowestMs: number[] = [];

@@ -34,7 +34,7 @@ test.each([
 ])('npm start $what loses nothing, and leaves nothing behind', async ({ options, isSecure, result }) => {
   const state = join(directory, 'state');
   const kafka = isSecure ? [] : ['--bootstrap', inject('kafkaBootstrap')];
-  const surroundings = [...kafka, '--port-base', String(await findPortBase(1)), '--directory', state];
+  const surroundings = [...kafka, '--port-base', String(await findPortBase()), '--directory', state];
   const lab = spawn('npm', ['start', '--', ...options, ...surroundings], {
     cwd: ROOT,
     env: { ...process.env, INIT_CWD: undefined },

@@ -76,7 +76,7 @@ async function start(
     configDirectory,
     tenantCount,
     directory: join(directory, 'state'),
-    ports: await findStackPorts(1),
+    ports: await findStackPorts(),
   });
   const topology = async (admin = stack.tier1.admin): Promise<Topology> => {
     const { body } = await request(`${admin}/api/topology`, {

@@ -1,6 +1,6 @@
 /** The arguments of `npm start -- …`. */
 import { buildSchedule, type RegionAtSecond, type ScheduledAction } from './chaos/schedule.ts';
-import { DEFAULT_PORT_BASE, defaultPorts, describePorts } from './stack/ports.ts';
+import { DEFAULT_PORT_BASE, defaultPorts, describePorts, type StackShape } from './stack/ports.ts';
 import { isRegionName, REGION_NAMES } from './stack/regions.ts';
 import { bad, readGiven } from './traffic/given-options.ts';
 
@@ -9,6 +9,8 @@ export interface LabOptions {
   seconds: number | undefined;
   hasTraffic: boolean;
   brokerCount: 1 | 3;
+  /** With two, each region has its own Kafka. */
+  clusterCount: 1 | 2;
   /** TLS on every hop. */
   isSecure: boolean;
   /** Keys, and nothing stored twice. */
@@ -38,6 +40,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
                             or a request of a client failed
   --kill REGION@SECOND      kill a region (${REGION_NAMES.join(' or ')}) at that second; may be repeated
   --restore REGION@SECOND   start it again; may be repeated
+  --promote REGION@SECOND   with two clusters: make the region's cluster the active one, in order while both live
+  --rejoin REGION@SECOND    with two clusters: let one that was replaced and came back stand by
   --no-traffic              bring the system up and leave it alone
   --tls                     TLS on every hop, with HTTP/2 for clients and a Kafka that checks rights; the
                             certificates and passwords are made for this run
@@ -45,6 +49,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
                             consumer each, and a guest who is refused; with --tls their tokens are encrypted on the way
   --exactly-once            the producer sends a key with each request and repeats it after a failure, consumers read with
                             read_committed; the exit code is also 1 if a record is twice in Kafka
+  --clusters 1|2            2: each region has a Kafka of its own, and dies with it; MirrorMaker fills the one that
+                            stands by, and clients move to it (default 1, in which both regions share one)
   --brokers 1|3             brokers of the Kafka that is started (default 1)
   --bootstrap HOST:PORT     use this Kafka instead (or set KAFKA_BOOTSTRAP_SERVERS)
   --port-base N             tier-1 listens on N (default ${DEFAULT_PORT_BASE}), all other ports move along
@@ -57,10 +63,13 @@ const OPTIONS = {
   seconds: { type: 'string' },
   kill: { type: 'string', multiple: true },
   restore: { type: 'string', multiple: true },
+  promote: { type: 'string', multiple: true },
+  rejoin: { type: 'string', multiple: true },
   'no-traffic': { type: 'boolean' },
   tls: { type: 'boolean' },
   'exactly-once': { type: 'boolean' },
   tenants: { type: 'string' },
+  clusters: { type: 'string' },
   brokers: { type: 'string' },
   bootstrap: { type: 'string' },
   'port-base': { type: 'string' },
@@ -80,6 +89,8 @@ export function parseArguments(
   if (given.has('help')) return { kind: 'help' };
   if (given.has('version')) return { kind: 'version' };
   const last = (name: OptionName): string | undefined => given.get(name)?.at(-1);
+  const actions = (name: OptionName): RegionAtSecond[] =>
+    (given.get(name) ?? []).map((text) => readRegionAtSecond(`--${name}`, text));
 
   const seconds = last('seconds');
   const options: LabOptions = {
@@ -88,13 +99,16 @@ export function parseArguments(
     isSecure: given.has('tls'),
     isExactlyOnce: given.has('exactly-once'),
     brokerCount: readBrokerCount(last('brokers')),
+    clusterCount: readClusterCount(last('clusters')),
     tenantCount: readTenantCount(last('tenants')),
     bootstrap: readBootstrap('--bootstrap', last('bootstrap')),
     portBase: DEFAULT_PORT_BASE,
     directory: last('directory'),
     schedule: buildSchedule({
-      kills: (given.get('kill') ?? []).map((text) => readRegionAtSecond('--kill', text)),
-      restores: (given.get('restore') ?? []).map((text) => readRegionAtSecond('--restore', text)),
+      kills: actions('kill'),
+      restores: actions('restore'),
+      promotions: actions('promote'),
+      rejoins: actions('rejoin'),
     }),
   };
   if (given.has('bootstrap') && given.has('brokers')) {
@@ -103,11 +117,14 @@ export function parseArguments(
   if (given.has('bootstrap') && options.isSecure) {
     throw bad('--tls starts a Kafka of its own, --bootstrap uses an existing one: give one of them.');
   }
+  if (options.clusterCount === 2) checkTwoClusters(options, given);
+  else if (given.has('promote') || given.has('rejoin')) throw bad('--promote and --rejoin need --clusters 2.');
   // Explicit options beat the environment.
-  if (options.bootstrap === undefined && !given.has('brokers') && !options.isSecure) {
+  const startsKafka = given.has('brokers') || options.isSecure || options.clusterCount === 2;
+  if (options.bootstrap === undefined && !startsKafka) {
     options.bootstrap = readBootstrap('KAFKA_BOOTSTRAP_SERVERS', env['KAFKA_BOOTSTRAP_SERVERS'] || undefined);
   }
-  options.portBase = readPortBase(last('port-base'), options.brokerCount);
+  options.portBase = readPortBase(last('port-base'), options);
   const late = options.schedule.find((action) => options.seconds !== undefined && action.atSecond >= options.seconds);
   if (late !== undefined) {
     throw bad(`--${late.action} ${late.region}@${late.atSecond} would come after the end (--seconds ${seconds}).`);
@@ -146,6 +163,30 @@ function readBrokerCount(text: string | undefined): 1 | 3 {
   }
 }
 
+function readClusterCount(text: string | undefined): 1 | 2 {
+  switch (text) {
+    case undefined:
+    case '1':
+      return 1;
+    case '2':
+      return 2;
+    default:
+      throw bad(`--clusters ${text}: must be 1 or 2.`);
+  }
+}
+
+/** What two clusters do not go with. */
+function checkTwoClusters({ tenantCount }: LabOptions, given: ReadonlyMap<string, unknown>): void {
+  if (given.has('bootstrap')) {
+    throw bad('--clusters 2 starts two Kafkas of its own, --bootstrap uses an existing one: give one of them.');
+  }
+  if (given.has('tls')) throw bad('--clusters 2 and --tls do not go together yet: give one of them.');
+  if (tenantCount !== undefined) throw bad('--clusters 2 and --tenants do not go together yet: give one of them.');
+  if (given.has('exactly-once')) {
+    throw bad('--clusters 2 and --exactly-once do not go together: a key counts within one cluster.');
+  }
+}
+
 function readBootstrap(source: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (!/^[^\s,:]+:\d{1,5}(?:,[^\s,:]+:\d{1,5})*$/.test(text)) {
@@ -164,9 +205,9 @@ function readRegionAtSecond(option: string, text: string): RegionAtSecond {
   return { region, atSecond };
 }
 
-function readPortBase(text: string | undefined, brokerCount: 1 | 3): number {
+function readPortBase(text: string | undefined, shape: StackShape): number {
   if (text === undefined) return DEFAULT_PORT_BASE;
-  const span = Math.max(...describePorts(defaultPorts(brokerCount, 0)).map(({ port }) => port));
+  const span = Math.max(...describePorts(defaultPorts(shape, 0)).map(({ port }) => port));
   const portBase = readNumber(text);
   if (portBase === undefined || !Number.isInteger(portBase) || portBase < 1 || portBase + span > 65_535) {
     throw bad(`--port-base ${text}: must be a port from 1 to ${65_535 - span}.`);

@@ -9,6 +9,7 @@ export type LabErrorCode =
   | 'startTimedOut'
   | 'portInUse'
   | 'alreadyRunning'
+  | 'refused'
   | 'stopped';
 
 export class LabError extends Error {

@@ -1,10 +1,13 @@
 /** One run of the lab: starts the system and the traffic, kills and restores regions, checks the ledger, stops everything. */
 import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { LabOptions } from './arguments.ts';
 import { type RegionState, RegionSwitch } from './chaos/region-switch.ts';
 import { runSchedule, type ScheduledAction } from './chaos/schedule.ts';
 import { LabError } from './errors.ts';
+import { changeCluster } from './stack/cluster-changes.ts';
+import { otherThan } from './stack/cluster-pair.ts';
 import { defaultPorts } from './stack/ports.ts';
 import { REGION_NAMES, type RegionName } from './stack/regions.ts';
 import { type Stack, startStack } from './stack/stack.ts';
@@ -40,6 +43,7 @@ export class Lab {
   readonly #directory: string;
   readonly #hasKeys: boolean;
   readonly #paint: Paint;
+  #stack: Stack | undefined;
   #switches: Record<RegionName, RegionSwitch> | undefined;
   #lastProgressAtMs = Number.NEGATIVE_INFINITY;
 
@@ -53,26 +57,38 @@ export class Lab {
 
   /** Runs until the time is over or the signal. Errors: those of `startStack`, after everything is stopped. */
   async run(signal: AbortSignal): Promise<LabOutcome> {
-    const { bootstrap, brokerCount, isSecure, isExactlyOnce, tenantCount, portBase, hasTraffic, directory } =
-      this.#options;
+    const {
+      bootstrap,
+      brokerCount,
+      clusterCount,
+      isSecure,
+      isExactlyOnce,
+      tenantCount,
+      portBase,
+      hasTraffic,
+      directory,
+    } = this.#options;
     this.#screen.print('Causeway: two regions behind one hostname, on this machine.\n');
     const stack = await startStack({
       bootstrap,
       brokerCount,
+      clusterCount,
       isSecure,
       isExactlyOnce,
       tenantCount,
       signal,
       directory: directory === undefined ? undefined : resolve(this.#directory, directory),
-      ports: defaultPorts(brokerCount, portBase),
+      ports: defaultPorts({ brokerCount, clusterCount }, portBase),
       onEvent: (event) => this.#show(event),
     });
     try {
+      this.#stack = stack;
       this.#switches = { east: this.#switch(stack, 'east'), west: this.#switch(stack, 'west') };
       this.#screen.status(undefined);
       this.#screen.print(this.#banner(stack));
       return hasTraffic ? await this.#runTraffic(stack, signal) : await this.#idle(signal);
     } finally {
+      this.#stack = undefined;
       this.#switches = undefined;
       this.#screen.status(undefined);
       this.#screen.print('Stopping.');
@@ -80,6 +96,12 @@ export class Lab {
       this.#screen.status(undefined);
       this.#screen.print('Everything is stopped.');
     }
+  }
+
+  /** Promotes the cluster that stands by. Does nothing before everything is up, or with one cluster. */
+  promote(): void {
+    const active = this.#stack?.replication?.active;
+    if (active !== undefined) void this.#changeCluster(otherThan(active), 'promote');
   }
 
   /** Kills a region that is up, restores one that is down. Does nothing before everything is up. */
@@ -97,6 +119,7 @@ export class Lab {
     await this.#untilEnd(signal, () => {
       const line = formatLiveLine(elapsed(), workload.counts(), {
         regions: this.#regionStates(),
+        clusters: stack.replication && { active: stack.replication.active, lag: stack.replication.status },
         paint: this.#paint,
         columns: this.#screen.columns,
       });
@@ -143,7 +166,29 @@ export class Lab {
 
   #perform({ action, region }: ScheduledAction): void {
     const regionSwitch = this.#switches?.[region];
-    void (action === 'kill' ? regionSwitch?.kill() : regionSwitch?.restore());
+    switch (action) {
+      case 'kill':
+        void regionSwitch?.kill();
+        return;
+      case 'restore':
+        void regionSwitch?.restore();
+        return;
+      case 'promote':
+      case 'rejoin':
+        void this.#changeCluster(region, action);
+        return;
+      default:
+        assertNever(action);
+    }
+  }
+
+  async #changeCluster(region: RegionName, change: 'promote' | 'rejoin'): Promise<void> {
+    if (this.#stack === undefined) return;
+    try {
+      this.#screen.print(`  ${await changeCluster(this.#stack, region, change)}`);
+    } catch (error) {
+      this.#screen.print(`  ${formatError(error)}`);
+    }
   }
 
   #switch(stack: Stack, region: RegionName): RegionSwitch {

@@ -48,6 +48,7 @@ async function run(options: LabOptions): Promise<number> {
     stdin.on('data', (input: string) => {
       for (const action of keyActions(input)) {
         if (action.kind === 'stop') requestStop();
+        else if (action.kind === 'promote') lab.promote();
         else lab.toggle(action.region);
       }
     });

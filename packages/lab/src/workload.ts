@@ -1,4 +1,7 @@
 /** What the lab does with a system while it runs: the traffic of anonymous clients, or that of tenants. */
+import type { LossReport } from '@causeway/protocol/clusters.ts';
+import { FIRST_ACTIVE } from './stack/cluster-pair.ts';
+import type { KafkaAccess } from './stack/kafka-client.ts';
 import type { Stack } from './stack/stack.ts';
 import { formatSummary, formatTraffic, judge, type Paint } from './terminal/format.ts';
 import { formatTenants, formatTenantTraffic, judgeTenants } from './terminal/tenants-format.ts';
@@ -19,8 +22,13 @@ export interface Workload {
 }
 
 export function workloadOf(stack: Stack, { isExactlyOnce }: { isExactlyOnce: boolean }): Workload {
-  const { tenants, kafka, tier1, credentials } = stack;
+  const { tenants, kafka, tier1, credentials, pair, replication } = stack;
   const common = { url: tier1.url, tls: credentials?.lab, kafka: kafka.access, isExactlyOnce };
+  if (pair !== undefined && replication !== undefined) {
+    const active = (): KafkaAccess => pair.kafkas[replication.active ?? FIRST_ACTIVE].access;
+    const lossReports = (): Promise<LossReport[]> => replication.lossReports();
+    return anonymous(new Traffic({ ...common, topic: TOPIC, kafka: active, lossReports }));
+  }
   return tenants === undefined
     ? anonymous(new Traffic({ ...common, topic: TOPIC }))
     : ofTenants(new TenantTraffic({ ...common, tenants }));

@@ -63,7 +63,7 @@ export async function runAttacks(options: RunOptions): Promise<RunResult> {
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
   cpSync(join(CONFIG, isSecure ? 'secure' : 'demo'), configDirectory, { recursive: true });
-  const stack = await startStack({ configDirectory, directory, ports: await findStackPorts(1), bootstrap, isSecure });
+  const stack = await startStack({ configDirectory, directory, ports: await findStackPorts(), bootstrap, isSecure });
   try {
     await new Operator(stack, undefined).awaitWell();
     return await attack(stack, options);

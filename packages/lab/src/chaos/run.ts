@@ -72,7 +72,7 @@ export async function onStackOf<Value>(
   const configDirectory = join(directory, 'config');
   mkdirSync(directory, { recursive: true });
   cpSync(join(CONFIG, isSecure ? 'secure' : 'demo'), configDirectory, { recursive: true });
-  const ports = await findStackPorts(brokerCount, { hasSecondTier1 });
+  const ports = await findStackPorts({ brokerCount, hasSecondTier1 });
   const network = hasRegionNetwork ? await RegionNetwork.create() : undefined;
   try {
     const stack = await startStack({

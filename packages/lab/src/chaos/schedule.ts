@@ -1,4 +1,4 @@
-/** The schedule of kills and restores. */
+/** The schedule of kills and restores, and of changes of clusters. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RegionName } from '../stack/regions.ts';
 
@@ -9,20 +9,27 @@ export interface RegionAtSecond {
 }
 
 export interface ScheduledAction extends RegionAtSecond {
-  action: 'kill' | 'restore';
+  /** The last two: of the region's own cluster. */
+  action: 'kill' | 'restore' | 'promote' | 'rejoin';
 }
 
 /** Chronological; at the same second a kill comes before a restore. */
 export function buildSchedule({
   kills,
   restores,
+  promotions = [],
+  rejoins = [],
 }: {
   kills: readonly RegionAtSecond[];
   restores: readonly RegionAtSecond[];
+  promotions?: readonly RegionAtSecond[];
+  rejoins?: readonly RegionAtSecond[];
 }): ScheduledAction[] {
   return [
     ...kills.map((entry): ScheduledAction => ({ action: 'kill', ...entry })),
     ...restores.map((entry): ScheduledAction => ({ action: 'restore', ...entry })),
+    ...rejoins.map((entry): ScheduledAction => ({ action: 'rejoin', ...entry })),
+    ...promotions.map((entry): ScheduledAction => ({ action: 'promote', ...entry })),
   ].sort((a, b) => a.atSecond - b.atSecond);
 }
 

@@ -2,6 +2,7 @@
 import { LabError } from '../errors.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import type { Tenants } from '../tenants/tenants.ts';
+import { ClusterPair, FIRST_ACTIVE } from './cluster-pair.ts';
 import { copyConfig, EXACTLY_ONCE_SECTION } from './config-copy.ts';
 import { type KafkaCluster, startKafka, useKafka } from './kafka.ts';
 import type { StackPorts } from './ports.ts';
@@ -21,13 +22,12 @@ export interface StackParts {
   configDirectory: string;
 }
 
-/** Of a secure stack. Errors: `badArguments` with a Kafka that the lab did not start. */
+/** Of a secure stack. */
 export async function credentialsFor(
-  { isSecure = false, addresses = [], brokerCount = 1, bootstrap }: StackOptions,
+  { isSecure = false, addresses = [], brokerCount = 1 }: StackOptions,
   directory: string,
 ): Promise<Credentials | undefined> {
   if (!isSecure) return undefined;
-  if (bootstrap !== undefined) throw new LabError('badArguments', 'A secure lab starts a Kafka of its own.');
   // Its library takes a quarter of a second to load.
   const { Credentials } = await import('../secure/credentials.ts');
   return await Credentials.create({ directory, addresses, brokerCount });
@@ -53,25 +53,49 @@ export async function tenantsFor(
   return await Tenants.create({ ...paths, count: tenantCount });
 }
 
-/** Errors: see `startKafka` and `useKafka`. */
+/** The Kafka of a stack, or both with what is between them; then `kafka` is that of the region that is active at first. */
+export interface StackKafka {
+  kafka: KafkaCluster;
+  pair: ClusterPair | undefined;
+}
+
+/** Errors: see `startKafka`, `useKafka` and `ClusterPair.start`. */
 export async function startOrUseKafka({
   options,
   ports,
   directory,
   reaper,
   credentials,
-}: StackParts): Promise<KafkaCluster> {
-  if (options.bootstrap !== undefined) return await useKafka(options.bootstrap);
-  return await startKafka({
+}: StackParts): Promise<StackKafka> {
+  if (options.bootstrap !== undefined) return { kafka: await useKafka(options.bootstrap), pair: undefined };
+  const common = {
     brokerCount: options.brokerCount ?? 1,
-    ports: ports.kafka,
     directory: directory.kafka,
     logDirectory: directory.logs,
     reaper,
-    onProgress: (text, isUpdate) => options.onEvent?.({ type: 'progress', text, isUpdate }),
+    onProgress: (text: string, isUpdate: boolean) => options.onEvent?.({ type: 'progress', text, isUpdate }),
     onEvent: options.onEvent,
     properties: options.kafkaProperties,
     credentials,
     signal: options.signal,
-  });
+  };
+  const { kafka: east, westKafka: west } = ports;
+  if (west === undefined) return { kafka: await startKafka({ ...common, ports: east }), pair: undefined };
+  const pair = await ClusterPair.start({ ...common, ports: { east, west } });
+  return { kafka: pair.kafkas[FIRST_ACTIVE], pair };
+}
+
+/** The YAML of the repository for a stack. */
+export function repositoryConfig({ isSecure = false, clusterCount = 1 }: StackOptions): string {
+  if (isSecure) return 'config/secure';
+  return clusterCount === 2 ? 'config/two-clusters' : 'config/demo';
+}
+
+/** Errors: `badArguments` for what does not go together. */
+export function checkOptions({ clusterCount = 1, isSecure = false, bootstrap }: StackOptions): void {
+  if (bootstrap !== undefined && isSecure)
+    throw new LabError('badArguments', 'A secure lab starts a Kafka of its own.');
+  if (bootstrap !== undefined && clusterCount === 2)
+    throw new LabError('badArguments', 'A lab with two clusters starts its own.');
+  if (isSecure && clusterCount === 2) throw new LabError('badArguments', 'A secure lab has one cluster.');
 }

@@ -12,8 +12,8 @@ import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
 export const KAFKA_VERSION = '4.3.1';
 export const DOCKER_IMAGE = `apache/kafka:${KAFKA_VERSION}`;
-/** A fixed id: every cluster of the lab has its own ports and directory. */
-const CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
+/** Kafka takes a UUID in base64: `causeway-lab-001`. Clusters that know of each other have different ones. */
+export const DEFAULT_CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMQ';
 export const START_TIMEOUT_MS = 60_000;
 const BROKER_SESSION_TIMEOUT_MS = 1500;
 const CONTROLLER_FETCH_TIMEOUT_MS = 1000;
@@ -37,6 +37,10 @@ export interface BrokerOptions {
   brokerCount: 1 | 3;
   /** Two for each broker: clients, then controller. */
   ports: readonly number[];
+  /** The cluster's, for people and in names of logs. Default: `Kafka`. */
+  clusterName?: string | undefined;
+  /** Default: {@link DEFAULT_CLUSTER_ID}. */
+  clusterId?: string | undefined;
   /** For its data and its properties file. */
   directory: string;
   /** Default: `directory`. */
@@ -118,12 +122,13 @@ export class KafkaBroker {
   }
 
   get #name(): string {
-    return this.#options.brokerCount === 1 ? 'Kafka' : `Kafka broker ${this.id}`;
+    const { brokerCount, clusterName = 'Kafka' } = this.#options;
+    return brokerCount === 1 ? clusterName : `${clusterName} broker ${this.id}`;
   }
 
   get #logFile(): string {
-    const { logDirectory, directory } = this.#options;
-    return join(logDirectory ?? directory, `kafka-${this.id}.log`);
+    const { logDirectory, directory, clusterName = 'kafka' } = this.#options;
+    return join(logDirectory ?? directory, `${clusterName.toLowerCase().replaceAll(' ', '-')}-${this.id}.log`);
   }
 
   get #propertiesFile(): string {
@@ -136,7 +141,7 @@ export class KafkaBroker {
 
   async #format(signal: AbortSignal | undefined): Promise<void> {
     mkdirSync(this.#options.directory, { recursive: true });
-    const { runtime, credentials } = this.#options;
+    const { runtime, credentials, clusterId = DEFAULT_CLUSTER_ID } = this.#options;
     if (runtime.kind === 'docker') return; // The image formats its storage itself.
     const properties = Object.entries(brokerProperties(this.#options));
     const text = properties.map(([key, value]) => `${key}=${value}\n`).join('');
@@ -148,7 +153,7 @@ export class KafkaBroker {
       args: [
         ...[...QUICK_JVM, runtime.loggingOption],
         ...[...javaArguments(runtime), 'kafka.tools.StorageTool'],
-        ...['format', '--cluster-id', CLUSTER_ID, '--config', this.#propertiesFile, '--ignore-formatted'],
+        ...['format', '--cluster-id', clusterId, '--config', this.#propertiesFile, '--ignore-formatted'],
         ...(credentials === undefined ? [] : userArguments(credentials)),
       ],
       logFile: this.#logFile,

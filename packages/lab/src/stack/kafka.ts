@@ -19,6 +19,10 @@ const MEMBERS_POLL_MS = 100;
 
 export interface KafkaOptions {
   brokerCount: 1 | 3;
+  /** For people and in names of logs. Default: `Kafka`. */
+  clusterName?: string | undefined;
+  /** Default: one for all clusters that do not know of each other. */
+  clusterId?: string | undefined;
   /** Two for each broker: clients, then controller. */
   ports: readonly number[];
   /** For data; its owner empties it. */
@@ -73,7 +77,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
     );
   }
   onProgress(
-    `starting Apache Kafka ${release ?? KAFKA_VERSION} (${brokerCount === 1 ? 'one broker' : 'three brokers'})`,
+    `starting ${options.clusterName ?? 'Apache Kafka'} ${release ?? KAFKA_VERSION} (${brokerCount === 1 ? 'one broker' : 'three brokers'})`,
     false,
   );
   const brokers = Array.from(

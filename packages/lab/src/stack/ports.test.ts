@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { assertPortsFree, defaultPorts, describePorts, findFreePorts, findStackPorts } from './ports.ts';
 
 test('the default ports are the documented ones', () => {
-  expect(defaultPorts(1)).toEqual({
+  expect(defaultPorts({})).toEqual({
     tier1: 8080,
     tier1Admin: 8081,
     regions: {
@@ -13,18 +13,19 @@ test('the default ports are the documented ones', () => {
     },
     kafka: [9092, 9093],
   });
-  expect(defaultPorts(3).kafka).toEqual([9092, 9093, 9094, 9095, 9096, 9097]);
+  expect(defaultPorts({ brokerCount: 3 }).kafka).toEqual([9092, 9093, 9094, 9095, 9096, 9097]);
+  expect(defaultPorts({ clusterCount: 2 })).toMatchObject({ kafka: [9092, 9093], westKafka: [9192, 9193] });
 });
 
 test('a port base moves every port by the same distance', () => {
-  const distances = describePorts(defaultPorts(3, 18_080)).map(
-    ({ port }, index) => port - (describePorts(defaultPorts(3))[index]?.port ?? 0),
+  const distances = describePorts(defaultPorts({ brokerCount: 3 }, 18_080)).map(
+    ({ port }, index) => port - (describePorts(defaultPorts({ brokerCount: 3 }))[index]?.port ?? 0),
   );
   expect(new Set(distances)).toEqual(new Set([10_000]));
 });
 
 test('an error names the port in use, its purpose and the remedy', async () => {
-  const ports = await findStackPorts(1);
+  const ports = await findStackPorts();
   await assertPortsFree(ports);
   const server = createServer().listen(ports.regions.west.bridge, '127.0.0.1');
   await once(server, 'listening');

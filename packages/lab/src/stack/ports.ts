@@ -33,11 +33,25 @@ export interface StackPorts {
   regions: Record<RegionName, RegionPorts>;
   /** Two for each broker: clients, then controller. */
   kafka: number[];
+  /** The same of west's Kafka, in a stack with two clusters; `kafka` is then east's. */
+  westKafka?: number[];
+}
+
+/** What a stack is made of, as far as its ports are concerned. */
+export interface StackShape {
+  brokerCount?: 1 | 3 | undefined;
+  clusterCount?: 1 | 2 | undefined;
+  hasSecondTier1?: boolean;
 }
 
 /** The documented ports, shifted so that tier-1 listens on `portBase`. */
-export function defaultPorts(brokerCount: 1 | 3, portBase: number = DEFAULT_PORT_BASE): StackPorts {
+export function defaultPorts(
+  { brokerCount = 1, clusterCount = 1 }: StackShape,
+  portBase: number = DEFAULT_PORT_BASE,
+): StackPorts {
   const shifted = (port: number): number => port - DEFAULT_PORT_BASE + portBase;
+  const kafka = (first: number): number[] =>
+    Array.from({ length: PORTS_PER_BROKER * brokerCount }, (_, index) => shifted(first) + index);
   return {
     tier1: shifted(8080),
     tier1Admin: shifted(8081),
@@ -45,17 +59,20 @@ export function defaultPorts(brokerCount: 1 | 3, portBase: number = DEFAULT_PORT
       east: { gateway: shifted(8180), gatewayAdmin: shifted(8181), bridge: shifted(8282) },
       west: { gateway: shifted(8280), gatewayAdmin: shifted(8281), bridge: shifted(8283) },
     },
-    kafka: Array.from({ length: PORTS_PER_BROKER * brokerCount }, (_, index) => shifted(9092) + index),
+    kafka: kafka(9092),
+    ...(clusterCount === 2 ? { westKafka: kafka(9192) } : {}),
   };
 }
 
 /** Free ports for a whole stack, for tests and chaos. */
-export async function findStackPorts(
-  brokerCount: 1 | 3,
-  { hasSecondTier1 = false }: { hasSecondTier1?: boolean } = {},
-): Promise<StackPorts> {
+export async function findStackPorts({
+  brokerCount = 1,
+  clusterCount = 1,
+  hasSecondTier1 = false,
+}: StackShape = {}): Promise<StackPorts> {
   const tier1PortCount = hasSecondTier1 ? 4 : 2;
-  const free = await findFreePorts(tier1PortCount + 3 * REGION_NAMES.length + PORTS_PER_BROKER * brokerCount);
+  const kafkaPortCount = PORTS_PER_BROKER * brokerCount;
+  const free = await findFreePorts(tier1PortCount + 3 * REGION_NAMES.length + clusterCount * kafkaPortCount);
   const take = (): number => {
     const port = free.shift();
     if (port === undefined) throw new TypeError('too few ports');
@@ -67,17 +84,18 @@ export async function findStackPorts(
     tier1Admin: take(),
     ...(hasSecondTier1 ? { secondTier1: { gateway: take(), admin: take() } } : {}),
     regions: { east: takeRegion(), west: takeRegion() },
-    kafka: Array.from({ length: PORTS_PER_BROKER * brokerCount }, take),
+    kafka: Array.from({ length: kafkaPortCount }, take),
+    ...(clusterCount === 2 ? { westKafka: Array.from({ length: kafkaPortCount }, take) } : {}),
   };
 }
 
 /** A free base for `--port-base`, for tests: every port of the stack is free. */
-export async function findPortBase(brokerCount: 1 | 3): Promise<number> {
-  const span = Math.max(...describePorts(defaultPorts(brokerCount, 0)).map(({ port }) => port));
+export async function findPortBase(shape: StackShape = {}): Promise<number> {
+  const span = Math.max(...describePorts(defaultPorts(shape, 0)).map(({ port }) => port));
   const width = TEST_PORT_RANGE.last - span - TEST_PORT_RANGE.first + 1;
   for (;;) {
     const base = TEST_PORT_RANGE.first + Math.floor(Math.random() * width);
-    const ports = describePorts(defaultPorts(brokerCount, base));
+    const ports = describePorts(defaultPorts(shape, base));
     const areFree = await Promise.all(ports.map(({ port }) => isPortFree(port)));
     if (!areFree.includes(false)) return base;
   }
@@ -99,11 +117,16 @@ export function describePorts(ports: StackPorts): { port: number; purpose: strin
       { port: ports.regions[region].gatewayAdmin, purpose: `the ${region} gateway's admin API` },
       { port: ports.regions[region].bridge, purpose: `the ${region} bridge` },
     ]),
-    ...ports.kafka.map((port, index) => ({
-      port,
-      purpose: index % PORTS_PER_BROKER === 0 ? 'Kafka' : "Kafka's controller",
-    })),
+    ...kafkaPurposes(ports.kafka, ports.westKafka === undefined ? 'Kafka' : "east's Kafka"),
+    ...kafkaPurposes(ports.westKafka ?? [], "west's Kafka"),
   ];
+}
+
+function kafkaPurposes(ports: readonly number[], name: string): { port: number; purpose: string }[] {
+  return ports.map((port, index) => ({
+    port,
+    purpose: index % PORTS_PER_BROKER === 0 ? name : `the controller of ${name}`,
+  }));
 }
 
 /** Errors: `portInUse`, naming every port in use and its purpose. */

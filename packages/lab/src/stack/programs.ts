@@ -127,8 +127,11 @@ function program(
   };
 }
 
+/** `host:port,…` of one Kafka, or of each region's own. */
+export type KafkaAddresses = string | Readonly<Record<RegionName, string>>;
+
 /** The variables that the demo YAML names: the lab moves ports and Kafka by them. */
-export function programEnvironment(ports: StackPorts, bootstrap: string): Record<string, string> {
+export function programEnvironment(ports: StackPorts, kafka: KafkaAddresses): Record<string, string> {
   const { east, west } = ports.regions;
   return {
     ...tier1Environment(ports.tier1, ports.tier1Admin),
@@ -138,7 +141,7 @@ export function programEnvironment(ports: StackPorts, bootstrap: string): Record
     WEST_GATEWAY_PORT: String(west.gateway),
     WEST_GATEWAY_ADMIN_PORT: String(west.gatewayAdmin),
     WEST_BRIDGE_PORT: String(west.bridge),
-    ...brokerVariables(bootstrap),
+    ...(typeof kafka === 'string' ? brokerVariables(kafka) : { EAST_KAFKA: kafka.east, WEST_KAFKA: kafka.west }),
   };
 }
 

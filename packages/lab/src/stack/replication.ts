@@ -48,7 +48,7 @@ export class Replication {
    * and not back what it brought. Both clusters run. Every partition that it brought gets its first sync in the new direction: without it, bridges
    * could not tell that one without new records has everything. Records that it brought last before a SIGKILL, without a sync, it copies back.
    */
-  async turn(direction: Direction): Promise<void> {
+  async turn(direction: Direction, signal?: AbortSignal | undefined): Promise<void> {
     await this.stop();
     const { source, target } = direction;
     const syncs = await readLastSyncs({ source: target, target: source });
@@ -58,7 +58,7 @@ export class Replication {
       direction,
       turned.map(({ topic, partition, upstream }) => ({ topic, partition, offset: upstream })),
     );
-    await this.start(direction);
+    await this.start(direction, signal);
   }
 
   /** May be called again. */

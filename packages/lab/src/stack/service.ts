@@ -3,8 +3,8 @@ import { type Dispatcher, request } from 'undici';
 import { LabError } from '../errors.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
-/** Generous: a cold start on a busy two-core machine took 3 s. */
-const START_TIMEOUT_MS = 30_000;
+/** Generous: a cold start on a busy two-core machine took 3 s, and more than 30 s beside 30 processes that computed. */
+const START_TIMEOUT_MS = 60_000;
 /** Time limit of one readiness request. */
 const READY_REQUEST_TIMEOUT_MS = 1_000;
 

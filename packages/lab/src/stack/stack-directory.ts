@@ -8,7 +8,9 @@ import type { RegionName } from './regions.ts';
 
 /** The content of `stack.json`. A `pid` is null while that process does not run. */
 export interface StackFile {
-  kafka: { bootstrap: string; pids: number[] };
+  kafka: KafkaEntry;
+  /** With two clusters; `kafka` is then that of east. */
+  clusters?: Record<RegionName, KafkaEntry>;
   tier1: GatewayEntry & {
     /** The bearer token for changes, also at the regions' gateways. */
     adminToken: string;
@@ -22,6 +24,11 @@ export interface StackFile {
   tenants?: { name: string; tokenFile: string }[];
   /** The directory of the YAML files in use. */
   config: string;
+}
+
+export interface KafkaEntry {
+  bootstrap: string;
+  pids: number[];
 }
 
 export interface BridgeEntry {

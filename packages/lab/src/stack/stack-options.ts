@@ -11,7 +11,7 @@ export interface StackOptions {
   ports?: StackPorts | undefined;
   /** For logs, Kafka's data and `stack.json`; emptied at the start. Default: `.causeway` in the repository. */
   directory?: string | undefined;
-  /** The YAML of gateways and bridges. Default: `config/demo` in the repository, or `config/secure`. */
+  /** The YAML of gateways and bridges. Default: `config/demo` in the repository, `config/secure` or `config/two-clusters`. */
   configDirectory?: string | undefined;
   /** TLS on every hop, with certificates of the lab's own authority. Default: false. */
   isSecure?: boolean | undefined;
@@ -23,8 +23,10 @@ export interface StackOptions {
   addresses?: readonly string[] | undefined;
   /** `HOST:PORT` of an existing Kafka, instead of the lab's own; only without `isSecure`. */
   bootstrap?: string | undefined;
-  /** Default: 1. */
+  /** Of each cluster. Default: 1. */
   brokerCount?: 1 | 3 | undefined;
+  /** With two, each region has a Kafka of its own, and MirrorMaker fills that of the region that stands by. Default: 1. */
+  clusterCount?: 1 | 2 | undefined;
   /** Broker properties on top of the lab's. */
   kafkaProperties?: Readonly<Record<string, string>> | undefined;
   /** Regions that do not run on loopback. */

@@ -40,7 +40,7 @@ function readStackFile(): StackFile {
 
 test('a region is killed and restored while the rest stays, stack.json shows which processes run, closing ends all, and their compiled code stays', async () => {
   const compiled = join(directory, 'compiled');
-  const ports = await findStackPorts(1);
+  const ports = await findStackPorts();
   const events: StackEvent[] = [];
   const bootstrap = inject('kafkaBootstrap');
   const stack = await startStack({
@@ -99,7 +99,7 @@ function regionEntry({ gateway, bridge }: Region): StackFile['regions']['east'] 
 }
 
 test('a start that fails halfway says why and leaves no process, no port and no stack.json', async () => {
-  const ports = await findStackPorts(1);
+  const ports = await findStackPorts();
   const configDirectory = join(directory, 'config');
   cpSync(DEMO, configDirectory, { recursive: true });
   writeFileSync(join(configDirectory, 'west-bridge.yaml'), 'bridge: [this, is, no, bridge]\n');
@@ -114,7 +114,7 @@ test('a start that fails halfway says why and leaves no process, no port and no 
 });
 
 test('a cancelled start ends its processes', async () => {
-  const ports = await findStackPorts(1);
+  const ports = await findStackPorts();
   const abort = new AbortController();
   const pids: number[] = [];
   const running = startStack({
@@ -133,7 +133,7 @@ test('a cancelled start ends its processes', async () => {
 });
 
 test('an error names a Kafka that does not respond', async () => {
-  const ports = await findStackPorts(1);
+  const ports = await findStackPorts();
   const bootstrap = `127.0.0.1:${ports.kafka[0]}`;
   const { error } = await failingStart({ ports, bootstrap });
   expect(error).toMatchObject({ code: 'kafkaUnreachable', message: `No Kafka responds at ${bootstrap}.` });
@@ -143,7 +143,7 @@ test('a secure system with a Kafka that may have no TLS is refused before any ch
   const { error } = await failingStart({
     bootstrap: inject('kafkaBootstrap'),
     isSecure: true,
-    ports: await findStackPorts(1),
+    ports: await findStackPorts(),
   });
   expect(error).toMatchObject({ code: 'badArguments' });
   expect(readdirSync(directory)).not.toContain('tls');
@@ -152,7 +152,7 @@ test('a secure system with a Kafka that may have no TLS is refused before any ch
 test('a directory of another lab is refused before any change', async () => {
   writeFileSync(join(directory, 'lab.pid'), `${process.ppid}\n`);
   writeFileSync(join(directory, 'stack.json'), 'the other one');
-  const { error } = await failingStart({ ports: await findStackPorts(1), bootstrap: inject('kafkaBootstrap') });
+  const { error } = await failingStart({ ports: await findStackPorts(), bootstrap: inject('kafkaBootstrap') });
   expect(error).toMatchObject({ code: 'alreadyRunning', message: expect.stringContaining(`process ${process.ppid}`) });
   expect(existsSync(join(directory, 'stack.json'))).toBe(true);
 });

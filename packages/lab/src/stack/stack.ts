@@ -1,4 +1,4 @@
-/** The whole system on one machine: Kafka, two regions with a bridge and a gateway each, and the tier-1 gateway. */
+/** The whole system on one machine: Kafka, or one for each region, two regions with a bridge and a gateway each, and the tier-1 gateway. */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -8,7 +8,17 @@ import { agentFor } from '../secure/client-tls.ts';
 import type { Credentials } from '../secure/credentials.ts';
 import type { Tenants } from '../tenants/tenants.ts';
 import { cacheDirectory } from './cache-directory.ts';
-import { configFor, credentialsFor, type StackParts, startOrUseKafka, tenantsFor } from './foundation.ts';
+import type { ClusterPair } from './cluster-pair.ts';
+import {
+  checkOptions,
+  configFor,
+  credentialsFor,
+  repositoryConfig,
+  type StackKafka,
+  type StackParts,
+  startOrUseKafka,
+  tenantsFor,
+} from './foundation.ts';
 import { ensureTopics, type KafkaCluster } from './kafka.ts';
 import { allOrNone } from './parallel.ts';
 import { assertPortsFree, defaultPorts, type StackPorts } from './ports.ts';
@@ -23,8 +33,9 @@ import {
   tier1Gateway,
 } from './programs.ts';
 import { REGION_NAMES, type RegionName } from './regions.ts';
+import { ReplicationFollower } from './replication-follower.ts';
 import type { Service } from './service.ts';
-import { type GatewayEntry, StackDirectory, type StackFile } from './stack-directory.ts';
+import { type GatewayEntry, type KafkaEntry, StackDirectory, type StackFile } from './stack-directory.ts';
 import type { StackEvent, StackOptions } from './stack-options.ts';
 import { stackTopics } from './topics.ts';
 
@@ -44,7 +55,7 @@ export interface Region {
  * `startFailed`, `startTimedOut`.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const ports = options.ports ?? defaultPorts(options.brokerCount ?? 1);
+  const ports = options.ports ?? defaultPorts(options);
   const directory = new StackDirectory(resolve(options.directory ?? join(ROOT, '.causeway')));
   let reaper: Reaper | undefined;
   let stack: Stack | undefined;
@@ -53,12 +64,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     options.onEvent?.(event);
   };
   try {
+    checkOptions(options);
     await assertPortsFree(options.bootstrap === undefined ? ports : { ...ports, kafka: [] });
     reaper = new Reaper();
     // A killed lab must not leave a file that says that it runs.
     reaper.atEnd(['rm', '-rf', ...directory.claims]);
     const credentials = await credentialsFor(options, directory.path);
-    const plain = resolve(options.configDirectory ?? join(ROOT, options.isSecure ? 'config/secure' : 'config/demo'));
+    const plain = resolve(options.configDirectory ?? join(ROOT, repositoryConfig(options)));
     const given = configFor(options, { configDirectory: plain, directory: directory.exactlyOnce });
     const tenants = await tenantsFor(options, { directory: directory.tenants, configDirectory: given });
     const configDirectory = tenants?.configDirectory ?? given;
@@ -81,6 +93,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 /** A running system. Its creator calls `close`. */
 export class Stack {
   readonly kafka: KafkaCluster;
+  /** Of a stack with two clusters. */
+  readonly pair: ClusterPair | undefined;
   readonly tier1: Gateway;
   /** Present if the ports name it. */
   readonly secondTier1: Gateway | undefined;
@@ -99,14 +113,17 @@ export class Stack {
   readonly tenants: Tenants | undefined;
   /** For requests of the lab itself, which every program accepts. */
   readonly agent: Agent;
+  /** Of a stack with two clusters. */
+  readonly replication: ReplicationFollower | undefined;
   readonly #reaper: Reaper;
   #isUp = false;
   #closing: Promise<void> | undefined;
 
   /** For {@link startStack}. */
-  constructor(parts: StackParts, kafka: KafkaCluster) {
+  constructor(parts: StackParts, { kafka, pair }: StackKafka) {
     const { options, ports, directory, reaper, credentials, tenants, configDirectory } = parts;
     this.kafka = kafka;
+    this.pair = pair;
     this.ports = ports;
     this.directory = directory;
     this.configDirectory = configDirectory;
@@ -124,7 +141,7 @@ export class Stack {
         // Compiling takes half of a start.
         NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(cacheDirectory(), 'compiled'),
         ...options.env,
-        ...programEnvironment(ports, kafka.bootstrap),
+        ...programEnvironment(ports, pair?.addresses ?? kafka.bootstrap),
         CAUSEWAY_ADMIN_TOKEN: this.adminToken,
         ...(credentials === undefined
           ? { CAUSEWAY_TRUST_SECRET: this.trustSecret }
@@ -141,6 +158,15 @@ export class Stack {
     });
     this.regions = { east: region('east'), west: region('west') };
     this.tier1 = tier1Gateway(context);
+    this.replication =
+      pair &&
+      new ReplicationFollower({
+        pair,
+        bridgeUrls: { east: this.regions.east.bridge.url, west: this.regions.west.bridge.url },
+        agent: this.agent,
+        secret: this.trustSecret,
+        onError: (text) => options.onEvent?.({ type: 'progress', text, isUpdate: false }),
+      });
     this.secondTier1 = ports.secondTier1 && secondTier1Gateway(ports.secondTier1, context);
   }
 
@@ -163,6 +189,7 @@ export class Stack {
       ],
       signal,
     );
+    await this.replication?.start(signal);
     this.#isUp = true;
     this.refreshStackFile();
   }
@@ -174,18 +201,19 @@ export class Stack {
 
   isRegionUp(name: RegionName): boolean {
     const { gateway, bridge } = this.regions[name];
-    return gateway.isRunning && bridge.isRunning;
+    return gateway.isRunning && bridge.isRunning && (this.pair?.isUp(name) ?? true);
   }
 
-  /** SIGKILL of a region's gateway and bridge at the same moment; Kafka keeps running. */
+  /** SIGKILL of a region's gateway, bridge and own Kafka at the same moment; a Kafka that both regions share keeps running. */
   async killRegion(name: RegionName): Promise<void> {
     const { gateway, bridge } = this.regions[name];
-    await Promise.all([gateway.kill(), bridge.kill()]);
+    await Promise.all([gateway.kill(), bridge.kill(), this.pair?.kill(name)]);
   }
 
   /** Starts the parts of a region that do not run, and waits until they are ready. */
   async restoreRegion(name: RegionName): Promise<void> {
     const { gateway, bridge } = this.regions[name];
+    await this.pair?.restore(name);
     await allOrNone([gateway, bridge].map((service) => (signal) => service.start(signal)));
   }
 
@@ -198,11 +226,12 @@ export class Stack {
   async #close(): Promise<void> {
     this.#isUp = false;
     this.directory.removeStackFile();
+    await this.replication?.close();
     await Promise.all(this.tier1s.map((gateway) => gateway.close()));
     await Promise.all(this.#regionGateways().map((gateway) => gateway.close()));
     await Promise.all(this.#bridges().map((bridge) => bridge.close()));
     await this.agent.destroy();
-    await this.kafka.stop();
+    await (this.pair ?? this.kafka).stop();
     await this.#reaper.close();
     this.directory.release();
   }
@@ -232,10 +261,10 @@ export class Stack {
       bridge: { url: bridge.url, pid: bridge.pid ?? null },
     });
     return {
-      kafka: {
-        bootstrap: this.kafka.bootstrap,
-        pids: this.kafka.brokers.filter((broker) => broker.isRunning).map((broker) => broker.process.pid),
-      },
+      kafka: kafkaEntry(this.kafka),
+      ...(this.pair && {
+        clusters: { east: kafkaEntry(this.pair.kafkas.east), west: kafkaEntry(this.pair.kafkas.west) },
+      }),
       tier1: { ...gatewayEntry(this.tier1), adminToken: this.adminToken },
       regions: { east: regionEntry(this.regions.east), west: regionEntry(this.regions.west) },
       config: this.configDirectory,
@@ -243,4 +272,8 @@ export class Stack {
       ...this.#secrets(),
     };
   }
+}
+
+function kafkaEntry({ bootstrap, brokers }: KafkaCluster): KafkaEntry {
+  return { bootstrap, pids: brokers.filter((broker) => broker.isRunning).map((broker) => broker.process.pid) };
 }

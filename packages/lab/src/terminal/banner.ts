@@ -14,7 +14,9 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
       row(`${name} bridge`, stack.regions[name].bridge.url),
     ]),
     row('admin token', stack.adminToken),
-    row('Kafka', stack.kafka.bootstrap),
+    ...(stack.pair === undefined
+      ? [row('Kafka', stack.kafka.bootstrap)]
+      : REGION_NAMES.map((name) => row(`${name} Kafka`, stack.pair?.kafkas[name].bootstrap ?? ''))),
     row('weights', `${paths.config}/tier1.yaml   edit while it runs`),
     row('logs', paths.logs),
     row('for scripts', paths.stackFile),
@@ -29,7 +31,7 @@ export function formatBanner(stack: Stack, { paths, hasKeys }: { paths: BannerPa
     ...firstCommand(stack.tier1.url, paths),
     '',
     hasKeys
-      ? '  Keys: e or w kills that region or restores it, q or Ctrl-C stops everything.'
+      ? `  Keys: e or w kills that region or restores it, ${stack.pair === undefined ? '' : 'p promotes the cluster that stands by, '}q or Ctrl-C stops everything.`
       : '  Ctrl-C stops everything.',
     '',
   ];

@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { LabError } from '../errors.ts';
 import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import type { LedgerSummary } from '../traffic/ledger.ts';
-import { formatError, formatLiveLine, formatProcessEvent, formatSummary, judge, type Paint } from './format.ts';
+import {
+  type ClustersNow,
+  formatError,
+  formatLiveLine,
+  formatProcessEvent,
+  formatSummary,
+  judge,
+  type Paint,
+} from './format.ts';
 
 const plain: Paint = (_, text) => text;
 const marked: Paint = (colour, text) => `<${colour}>${text}`;
@@ -27,6 +35,8 @@ const GOOD: LedgerSummary = {
   produceMaxMs: 1_240,
 };
 
+const LOSSES = { reportCount: 1, isFinal: true, reportedRecords: 5, lostWithCluster: 4, longestProduceGapMs: 6_120 };
+
 test('the live line, while a region is down', () => {
   const regions = { east: 'down', west: 'up' } as const;
   expect(formatLiveLine(12_040, GOOD, { regions, paint: plain, columns: 120 })).toBe(
@@ -43,6 +53,31 @@ test('the live line fits a terminal of 80 columns, regions and all', () => {
   const line = formatLiveLine(600_000, counts, { regions, paint: plain, columns: 80 });
   expect(line).toBe('600 s sent 12000 acked 12000 got 11999 dup 0 err 0 gap 0.4 s east ◐ west ●');
   expect(line.length).toBeLessThan(80);
+});
+
+test('the live line of a lab with two clusters says which one is active, and what the other one lacks', () => {
+  const regions = { east: 'up', west: 'up' } as const;
+  const line = (columns: number, lag: ClustersNow['lag']): string =>
+    formatLiveLine(12_040, GOOD, { regions, clusters: { active: 'east', lag }, paint: plain, columns });
+  expect(line(160, { records: 3, seconds: 0.42, problem: null })).toMatch(
+    / {2}east ● west ● {2}active east {2}RPO 3 records 0\.4 s$/,
+  );
+  expect(line(80, { records: 3, seconds: 0.42, problem: null })).toMatch(/ east ● west ● →east RPO 3 0\.4 s$/);
+  expect(line(160, { records: 3, seconds: 0.42, problem: 'no peer' })).toMatch(/RPO \?$/);
+  expect(line(160, undefined)).toMatch(/RPO \?$/);
+});
+
+test('two clusters have rows for the recovery point and the recovery time', () => {
+  const rows = formatSummary({ ...GOOD, losses: LOSSES }, plain).split('\n');
+  expect(rows).toContain(
+    '  lost                    0   the active Kafka holds all others, read back with another client',
+  );
+  expect(rows).toContain('  RPO                     4   acknowledged by the lost cluster alone; its report has 5');
+  expect(rows).toContain('  RTO                 6.1 s   longest time without an acknowledged record');
+  const none = { ...LOSSES, reportCount: 0, reportedRecords: 0, lostWithCluster: 0 };
+  expect(formatSummary({ ...GOOD, losses: none }, plain)).toContain(
+    '  RPO                     0   no cluster was lost\n',
+  );
 });
 
 test('the table at the end', () => {
@@ -79,6 +114,13 @@ describe('the verdict', () => {
     ['failed requests', { clientErrors: 2 }, false, '2 requests failed.'],
     ['both', { lost: 2, clientErrors: 1 }, false, '2 acknowledged records were lost and 1 request failed.'],
     ['Kafka was not read back', { notStored: undefined }, false, 'Kafka could not be read back.'],
+    [
+      'what a lost cluster took with it',
+      { losses: LOSSES },
+      true,
+      'The lost cluster took 4 acknowledged records with it, as its report says; no other was lost.',
+    ],
+    ['more than a lost cluster took', { lost: 1, losses: LOSSES }, false, '1 acknowledged record was lost.'],
     ['keys', { storedTwice: 0, keyed: KEYED }, true, 'No record was lost or is twice in Kafka, and no request failed.'],
     ['a record twice in spite of keys', { storedTwice: 1, keyed: KEYED }, false, '1 record is twice in Kafka.'],
     ['a broken promise', { keyed: { ...KEYED, faults: ['a', 'b'] } }, false, 'a (and 1 more).'],

@@ -1,13 +1,14 @@
 /** The lab's texts: events of processes, the live line and the final table. */
 import { stripVTControlCharacters } from 'node:util';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import type { ReplicationStatus } from '@causeway/protocol/clusters.ts';
 import type { RegionState } from '../chaos/region-switch.ts';
 import { LabError } from '../errors.ts';
 import type { KeyedSummary } from '../exactly-once/history-check.ts';
 import { describeExit, type ProcessEvent, type ProcessExit } from '../stack/process.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { ClientErrorCount } from '../traffic/books.ts';
-import type { LedgerCounts, LedgerSummary } from '../traffic/ledger.ts';
+import type { LedgerCounts, LedgerSummary, LossSummary } from '../traffic/ledger.ts';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'dim' | 'bold';
 /** Colours a text, or not. */
@@ -75,7 +76,7 @@ const DOTS: Record<RegionState, { colour: Colour; dot: string }> = {
 export function formatLiveLine(
   elapsedMs: number,
   counts: LedgerCounts,
-  { regions, paint, columns }: { regions: Record<RegionName, RegionState>; paint: Paint; columns: number },
+  { regions, clusters, paint, columns }: LiveFacts,
 ): string {
   const line = (words: typeof LONG_WORDS, paintLine: Paint): string => {
     const errors = `${words.errors} ${counts.clientErrors}`;
@@ -88,10 +89,33 @@ export function formatLiveLine(
       counts.clientErrors > 0 ? paintLine('red', errors) : errors,
       `gap ${seconds(counts.longestGapMs)}`,
       formatRegions(regions, paintLine),
+      ...(clusters === undefined ? [] : [formatClusters(clusters, words)]),
     ].join(words.separator);
   };
   const unpainted: Paint = (_, text) => text;
   return line(line(LONG_WORDS, unpainted).length < columns ? LONG_WORDS : SHORT_WORDS, paint);
+}
+
+interface LiveFacts {
+  regions: Record<RegionName, RegionState>;
+  /** Of a lab with two. */
+  clusters?: ClustersNow | undefined;
+  paint: Paint;
+  columns: number;
+}
+
+export interface ClustersNow {
+  /** `undefined` before the first promotion. */
+  active: RegionName | undefined;
+  /** What the other one lacks; `undefined` while it is not measured. */
+  lag: Pick<ReplicationStatus, 'records' | 'seconds' | 'problem'> | undefined;
+}
+
+/** `active east  RPO 3 records 0.4 s`: the active cluster, and what the other one lacks. */
+function formatClusters({ active, lag }: ClustersNow, { active: word, records, separator }: typeof LONG_WORDS): string {
+  const isKnown = lag !== undefined && lag.problem === null;
+  const behind = isKnown ? `${lag.records}${records} ${lag.seconds.toFixed(1)} s` : '?';
+  return `${word}${active ?? 'none'}${separator}RPO ${behind}`;
 }
 
 const LONG_WORDS = {
@@ -100,6 +124,8 @@ const LONG_WORDS = {
   delivered: 'delivered',
   duplicates: 'duplicates',
   errors: 'errors',
+  active: 'active ',
+  records: ' records',
   separator: '  ',
 };
 
@@ -109,6 +135,8 @@ const SHORT_WORDS: typeof LONG_WORDS = {
   delivered: 'got',
   duplicates: 'dup',
   errors: 'err',
+  active: '→',
+  records: '',
   separator: ' ',
 };
 
@@ -128,6 +156,7 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
     ['delivered', String(summary.delivered), deliveredRemark(summary)],
     ['duplicates', String(summary.duplicates), duplicatesRemark(summary)],
     ['lost', marked(summary.lost, paint), lostRemark(summary)],
+    ...(summary.losses === undefined ? [] : lossRows(summary.losses)),
     ...(summary.keyed === undefined ? [] : [keysRow(summary.keyed)]),
     ['client errors', marked(summary.clientErrors, paint)],
     ...summary.errors.map((error): [string, string, string] => [
@@ -142,6 +171,24 @@ export function formatSummary(summary: LedgerSummary, paint: Paint): string {
     `  ${name.padEnd(NAME_WIDTH)} ${padValue(value)}   ${remark === undefined ? '' : paint('dim', remark)}`.trimEnd(),
   );
   return ['', paint('bold', '  Result'), ...lines, ''].join('\n');
+}
+
+/** What two clusters are measured by: recovery point and recovery time. */
+function lossRows({
+  reportCount,
+  reportedRecords,
+  isFinal,
+  lostWithCluster,
+  longestProduceGapMs,
+}: LossSummary): [string, string, string][] {
+  const remark =
+    reportCount === 0
+      ? 'no cluster was lost'
+      : `acknowledged by the lost cluster alone; its report has ${reportedRecords}${isFinal ? '' : ' so far'}`;
+  return [
+    ['RPO', String(lostWithCluster), remark],
+    ['RTO', seconds(longestProduceGapMs), 'longest time without an acknowledged record'],
+  ];
 }
 
 function keysRow({ keys, requests, replayed }: KeyedSummary): [string, string, string] {
@@ -170,8 +217,12 @@ function duplicatesRemark({ storedTwice }: LedgerSummary): string | undefined {
   return storedTwice ? `${storedTwice} of them are twice in Kafka` : undefined;
 }
 
-function lostRemark({ acknowledged, undelivered, notStored }: LedgerSummary): string {
+function lostRemark(summary: LedgerSummary): string {
+  const { acknowledged, undelivered, notStored, losses } = summary;
   if (notStored === undefined) return `${undelivered} not delivered; Kafka could not be read back`;
+  const lostWithCluster = losses?.lostWithCluster ?? 0;
+  if (lostWithCluster > 0 && summary.lost === 0)
+    return 'the active Kafka holds all others, read back with another client';
   if (undelivered === 0 && notStored === 0) return `Kafka holds all ${acknowledged}, read back with another client`;
   return `${undelivered} not delivered, ${notStored} not in Kafka`;
 }
@@ -193,6 +244,11 @@ export function judge(summary: LedgerSummary): { isGood: boolean; sentence: stri
   ];
   if (faults.length > 0) return { isGood: false, sentence: `${faults.join(' and ')}.` };
   if (summary.delivered === 0) return { isGood: false, sentence: 'Nothing was delivered.' };
+  const { lostWithCluster = 0 } = summary.losses ?? {};
+  if (lostWithCluster > 0) {
+    const count = plural(lostWithCluster, 'acknowledged record', 'acknowledged records');
+    return { isGood: true, sentence: `The lost cluster took ${count} with it, as its report says; no other was lost.` };
+  }
   if (summary.keyed !== undefined)
     return { isGood: true, sentence: 'No record was lost or is twice in Kafka, and no request failed.' };
   return { isGood: true, sentence: 'No record was lost, and no request failed.' };

@@ -5,6 +5,7 @@ test.each([
   ['e', [{ kind: 'toggle', region: 'east' }]],
   ['W', [{ kind: 'toggle', region: 'west' }]],
   ['q', [{ kind: 'stop' }]],
+  ['p', [{ kind: 'promote' }]],
   ['\u0003', [{ kind: 'stop' }]],
   ['x', []],
   ['\r\n ', []],

@@ -1,5 +1,7 @@
 /** The interface between clients and the ledger of a run, and errors counted by operation and kind. */
 
+import type { AcknowledgedPlace } from './loss-reports.ts';
+
 /** The requests of the lab's clients, by the API's operation names. */
 export type ClientOperation =
   | 'send'
@@ -29,7 +31,8 @@ export interface ClientErrorCount extends ClientError {
 export interface ProducerBooks {
   /** The number of the next record, counted from 1. */
   nextRecord(): number;
-  acknowledge(record: number, latencyMs: number): void;
+  /** `place`: where the response says that it is. */
+  acknowledge(record: number, latencyMs: number, place?: AcknowledgedPlace | undefined): void;
   clientError(error: ClientError): void;
 }
 

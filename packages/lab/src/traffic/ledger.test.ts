@@ -1,5 +1,7 @@
+import type { LossReport } from '@causeway/protocol/clusters.ts';
 import { describe, expect, test } from 'vitest';
 import { Ledger } from './ledger.ts';
+import { TopicLosses } from './loss-reports.ts';
 
 /** A ledger with a manual clock. */
 function ledgerWithClock(): { ledger: Ledger; pass: (ms: number) => void } {
@@ -128,4 +130,44 @@ test('latencies of produce: the 99th of a hundred, and the longest', () => {
   const { ledger } = ledgerWithClock();
   for (let latencyMs = 100; latencyMs >= 1; latencyMs -= 1) ledger.acknowledge(ledger.nextRecord(), latencyMs);
   expect(ledger.summarize()).toMatchObject({ produceP99Ms: 99, produceMaxMs: 100 });
+});
+
+describe('a cluster that was lost', () => {
+  const range = { topic: 'orders', partition: 0, from: 10, to: 20, records: 4 };
+  const report: LossReport = {
+    promotion: { number: 2, cluster: 'west' },
+    lost: 'east',
+    at: '2026-01-01T00:00:00Z',
+    endsAgeMs: 100,
+    isFinal: true,
+    ranges: [range],
+  };
+
+  test('takes the records of its report with it, delivered or not; all others count as lost', () => {
+    const { ledger } = ledgerWithClock();
+    for (const offset of [9, 10, 11, 20]) ledger.acknowledge(ledger.nextRecord(), 1, { partition: 0, offset });
+    ledger.deliver(1, 'consumer-1');
+    ledger.deliver(2, 'consumer-1');
+    ledger.compareWithKafka(new Map([[1, 1]]));
+    ledger.compareWithReports(new TopicLosses('orders', [report]));
+    expect(ledger.summarize()).toMatchObject({
+      lost: 1,
+      notStored: 1,
+      undelivered: 1,
+      losses: { reportCount: 1, isFinal: true, reportedRecords: 4, lostWithCluster: 2 },
+    });
+  });
+
+  test('interrupts acknowledgements for as long as nothing is acknowledged', () => {
+    const { ledger, pass } = ledgerWithClock();
+    play(ledger, 'p a1');
+    pass(50);
+    play(ledger, 'p a2');
+    pass(6_200);
+    play(ledger, 'p a3');
+    ledger.endTraffic();
+    pass(60_000);
+    ledger.compareWithReports(new TopicLosses('orders', []));
+    expect(ledger.summarize().losses).toMatchObject({ longestProduceGapMs: 6_200 });
+  });
 });

@@ -9,6 +9,7 @@ import {
   ErrorCounts,
   type ProducerBooks,
 } from './books.ts';
+import type { AcknowledgedPlace, TopicLosses } from './loss-reports.ts';
 import { percentile } from './percentile.ts';
 
 /** Cheap to read, for the live line. */
@@ -24,19 +25,33 @@ export interface LedgerCounts {
   longestGapMs: number;
 }
 
+/** Of a run with two clusters: what went with a cluster that was lost. */
+export interface LossSummary {
+  /** Forced promotions. */
+  reportCount: number;
+  isFinal: boolean;
+  /** Records of the topic in their reports, with those that were never acknowledged. */
+  reportedRecords: number;
+  /** Acknowledged, not in the active cluster, and in a report. They are not counted as lost. */
+  lostWithCluster: number;
+  /** Longest time without any acknowledgement, from the first one to the end of the traffic. */
+  longestProduceGapMs: number;
+}
+
 export interface LedgerSummary extends LedgerCounts {
   durationMs: number;
   deliveredTo: Record<string, number>;
   produceErrors: number;
   consumerErrors: number;
   errors: ClientErrorCount[];
-  /** Acknowledged, and not delivered or not in Kafka. */
+  /** Acknowledged, and not delivered or not in Kafka; as the next ones without what a lost cluster took with it. */
   lost: number;
   undelivered: number;
   /** Acknowledged, and not found when the topic was read back; undefined when it was not read back. */
   notStored: number | undefined;
   /** Records that are in the topic more than once: a request was sent again. */
   storedTwice: number | undefined;
+  losses?: LossSummary | undefined;
   /** Of a producer that sends keys. */
   keyed?: KeyedSummary | undefined;
   produceP99Ms: number;
@@ -55,17 +70,21 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
   /** By record number, from 1. */
   readonly #isAcknowledged: boolean[] = [];
   readonly #deliveryCounts: number[] = [];
+  readonly #places: (AcknowledgedPlace | undefined)[] = [];
   readonly #latenciesMs: number[] = [];
   readonly #deliveredTo = new Map<string, number>();
   readonly #errors = new ErrorCounts();
-  #lastDeliveryAtMs: number | undefined;
-  #longestGapMs = 0;
+  readonly #deliveryGap: LongestGap;
+  readonly #produceGap: LongestGap;
+  #losses: TopicLosses | undefined;
   #stored: ReadonlyMap<number, number> | undefined;
   #keyed: KeyedSummary | undefined;
 
   /** `now`: monotonic, in milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
+    this.#deliveryGap = new LongestGap(now);
+    this.#produceGap = new LongestGap(now);
     this.#startedAtMs = now();
   }
 
@@ -82,11 +101,13 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     return this.#produced;
   }
 
-  acknowledge(record: number, latencyMs: number): void {
+  acknowledge(record: number, latencyMs: number, place?: AcknowledgedPlace | undefined): void {
     this.#latenciesMs.push(latencyMs);
+    this.#produceGap.mark();
     if (this.#isAcknowledged[record] !== false) return;
     this.#isAcknowledged[record] = true;
     this.#acknowledged += 1;
+    this.#places[record] = place;
     if (this.#deliveryCounts[record] === 0) this.#undelivered += 1;
   }
 
@@ -101,8 +122,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     } else {
       this.#duplicates += 1;
     }
-    this.#longestGapMs = this.#gapUntilNow();
-    this.#lastDeliveryAtMs = this.#now();
+    this.#deliveryGap.mark();
   }
 
   /** A client creates its consumer once; a second create would follow an error of another request. */
@@ -119,7 +139,8 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
   /** No more records are produced; deliveries after this do not count as gaps. */
   endTraffic(): void {
     if (this.#endedAtMs !== undefined) return;
-    this.#longestGapMs = this.#gapUntilNow();
+    this.#deliveryGap.end();
+    this.#produceGap.end();
     this.#endedAtMs = this.#now();
   }
 
@@ -127,6 +148,11 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
   compareWithKafka(stored: ReadonlyMap<number, number>, keyed?: KeyedSummary | undefined): void {
     this.#stored = stored;
     this.#keyed = keyed;
+  }
+
+  /** Of a run with two clusters, what the reports of promotions say about its topic; Kafka is then the active cluster. */
+  compareWithReports(losses: TopicLosses): void {
+    this.#losses = losses;
   }
 
   /** Acknowledged records that no consumer has received yet. */
@@ -141,7 +167,7 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
       delivered: this.#delivered,
       duplicates: this.#duplicates,
       clientErrors: this.#errors.total(),
-      longestGapMs: this.#gapUntilNow(),
+      longestGapMs: this.#deliveryGap.longestMs,
     };
   }
 
@@ -152,11 +178,19 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     const stored = this.#stored;
     let lost = 0;
     let notStored = 0;
+    let undelivered = 0;
+    let lostWithCluster = 0;
     for (let record = 1; record <= this.#produced; record += 1) {
       if (this.#isAcknowledged[record] !== true) continue;
       const isMissing = stored !== undefined && !stored.has(record);
+      if (isMissing && this.#isReported(record)) {
+        lostWithCluster += 1;
+        continue;
+      }
+      const isUndelivered = this.#deliveryCounts[record] === 0;
       if (isMissing) notStored += 1;
-      if (isMissing || this.#deliveryCounts[record] === 0) lost += 1;
+      if (isUndelivered) undelivered += 1;
+      if (isMissing || isUndelivered) lost += 1;
     }
     return {
       ...counts,
@@ -166,7 +200,14 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
       consumerErrors: counts.clientErrors - produceErrors,
       errors: this.#errors.list(),
       lost,
-      undelivered: this.#undelivered,
+      losses: this.#losses && {
+        reportCount: this.#losses.reportCount,
+        isFinal: this.#losses.isFinal,
+        reportedRecords: this.#losses.reportedRecords,
+        lostWithCluster,
+        longestProduceGapMs: this.#produceGap.longestMs,
+      },
+      undelivered,
       notStored: stored === undefined ? undefined : notStored,
       storedTwice: stored === undefined ? undefined : [...stored.values()].filter((times) => times > 1).length,
       keyed: this.#keyed,
@@ -175,8 +216,36 @@ export class Ledger implements ProducerBooks, ConsumerBooks {
     };
   }
 
-  #gapUntilNow(): number {
-    if (this.#lastDeliveryAtMs === undefined || this.#endedAtMs !== undefined) return this.#longestGapMs;
-    return Math.max(this.#longestGapMs, this.#now() - this.#lastDeliveryAtMs);
+  #isReported(record: number): boolean {
+    const place = this.#places[record];
+    return place !== undefined && this.#losses?.has(place) === true;
+  }
+}
+
+/** The longest time between two events, or between the last one and now. */
+class LongestGap {
+  readonly #now: () => number;
+  #lastAtMs: number | undefined;
+  #longestMs = 0;
+  #hasEnded = false;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  mark(): void {
+    this.#longestMs = this.longestMs;
+    this.#lastAtMs = this.#now();
+  }
+
+  /** What comes later does not count. */
+  end(): void {
+    this.#longestMs = this.longestMs;
+    this.#hasEnded = true;
+  }
+
+  get longestMs(): number {
+    if (this.#lastAtMs === undefined || this.#hasEnded) return this.#longestMs;
+    return Math.max(this.#longestMs, this.#now() - this.#lastAtMs);
   }
 }

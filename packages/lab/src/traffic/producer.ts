@@ -2,6 +2,7 @@
 import { RECORDS } from '@causeway/protocol/content-types.ts';
 import type { ProducerBooks } from './books.ts';
 import { type Answer, type ClientRequest, describeRefusal } from './client.ts';
+import type { AcknowledgedPlace } from './loss-reports.ts';
 
 export interface ProducerOptions {
   /** An `HttpClient` sends each request once. */
@@ -76,8 +77,16 @@ export class Producer {
     const answer = await client.send(request, records);
     const failure = produceFailure(answer);
     if (failure !== undefined) books.clientError({ operation: 'send', ...failure });
-    else if (answer.kind === 'answered') for (const record of records) books.acknowledge(record, answer.latencyMs);
+    else if (answer.kind === 'answered') {
+      const places = placesOf(answer);
+      for (const [index, record] of records.entries()) books.acknowledge(record, answer.latencyMs, places[index]);
+    }
   }
+}
+
+/** Of the records of a successful response, in their order. */
+function placesOf({ body }: Answer & { kind: 'answered' }): AcknowledgedPlace[] {
+  return ((body ?? {}) as { offsets?: AcknowledgedPlace[] }).offsets ?? [];
 }
 
 /** Why the records are not acknowledged; a response 200 may still refuse one. */

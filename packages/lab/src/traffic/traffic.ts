@@ -1,6 +1,7 @@
 /** The traffic of a run, or of one tenant: a producer and consumers of one group, through one URL, and their ledger. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LossReport } from '@causeway/protocol/clusters.ts';
 import { KeyedHistory } from '../exactly-once/history.ts';
 import { summarizeHistory } from '../exactly-once/history-check.ts';
 import { KeyedSender } from '../exactly-once/keyed-sender.ts';
@@ -9,6 +10,7 @@ import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient, protocolsOf } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { Ledger } from './ledger.ts';
+import { TopicLosses } from './loss-reports.ts';
 import { Producer } from './producer.ts';
 import { readStored } from './read-back.ts';
 
@@ -28,8 +30,10 @@ export interface TrafficOptions {
   url: string;
   /** Of a secure system. */
   tls?: ClientTls | undefined;
-  /** The Kafka from which the topic is read back. */
-  kafka: KafkaAccess;
+  /** The Kafka from which the topic is read back; a function is asked at the end. */
+  kafka: KafkaAccess | (() => KafkaAccess);
+  /** Of a system with two clusters: what promotions lost, asked at the end. */
+  lossReports?: (() => Promise<readonly LossReport[]>) | undefined;
   topic: string;
   /** Default: 20. */
   recordsPerSecond?: number | undefined;
@@ -108,9 +112,11 @@ export class Traffic {
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
     await Promise.all(this.#clients.map((client) => client.close()));
     try {
-      const { kafka, topic } = this.#options;
+      const { kafka, topic, lossReports } = this.#options;
+      if (lossReports !== undefined) this.ledger.compareWithReports(new TopicLosses(topic, await lossReports()));
       const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-      const { places } = await readStored({ kafka, topic, runId: this.#runId, signal });
+      const access = typeof kafka === 'function' ? kafka() : kafka;
+      const { places } = await readStored({ kafka: access, topic, runId: this.#runId, signal });
       const keyed = this.#history && summarizeHistory(this.#history.requests, places);
       this.ledger.compareWithKafka(new Map([...places].map(([record, { length }]) => [record, length])), keyed);
       return { readBackFailure: undefined };
