@@ -196,7 +196,7 @@ function createClusters({
     // A switch-over leaves a moment to write where the clients are.
     if (mode === 'pausing') void registry.releaseAll();
     else if (mode !== 'active') registry.drop();
-    if (mode !== 'active') keyed?.rest();
+    if (mode !== 'active' && mode !== 'pausing') keyed?.rest();
   });
   return new Clusters({
     state,

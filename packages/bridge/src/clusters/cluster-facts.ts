@@ -16,6 +16,8 @@ export interface ClusterFacts {
   readonly point: readonly TopicPoint[];
   /** Points of promotions that are not in the log yet, by their ids. */
   readonly openPoints: ReadonlyMap<string, readonly TopicPoint[]>;
+  /** Who was the first to begin the highest promotion by force. */
+  readonly promoting: { readonly id: string; readonly promotion: Promotion } | undefined;
   /** Whether the other cluster followed {@link promoted} since. */
   readonly isPeerJoined: boolean;
   /** The last first. */
@@ -27,6 +29,7 @@ export const NO_FACTS: ClusterFacts = {
   promoted: undefined,
   point: [],
   openPoints: new Map(),
+  promoting: undefined,
   isPeerJoined: false,
   reports: [],
 };
@@ -43,6 +46,11 @@ export function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): 
       const isOfLast =
         facts.promoted !== undefined && comparePromotions(facts.promoted.promotion, fact.promotion) === 0;
       return { ...facts, isPeerJoined: facts.isPeerJoined || isOfLast };
+    }
+    case 'promoting': {
+      const { id, promotion } = fact;
+      const isFirst = facts.promoting === undefined || comparePromotions(promotion, facts.promoting.promotion) > 0;
+      return isFirst ? { ...facts, promoting: { id, promotion } } : facts;
     }
     case 'point': {
       const topics = [...(facts.openPoints.get(fact.id) ?? []), ...fact.topics];
@@ -64,6 +72,7 @@ function withRecord(facts: ClusterFacts, fact: Extract<ClusterFact, { kind: 'rul
     // The first record of a promotion counts: nothing of the cluster's own time is before its point.
     point: (pointId === undefined ? undefined : facts.openPoints.get(pointId)) ?? [],
     openPoints: new Map(),
+    promoting: facts.promoting,
     isPeerJoined: false,
     reports: facts.reports,
   };

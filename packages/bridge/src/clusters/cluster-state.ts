@@ -186,9 +186,8 @@ export class ClusterState implements ClusterGate {
 
   enter(): Promise<void> | undefined {
     if (this.#mode !== 'active') throw this.#inactive();
-    return this.#peerCheck?.then(() => {
-      if (this.#mode !== 'active') throw this.#inactive();
-    });
+    if (this.#peerCheck !== undefined) return this.#peerCheck.then(() => this.enter());
+    return this.#options.prefer === 'availability' || this.#isConfirmed() ? undefined : this.#enterSlowly();
   }
 
   get term(): number {
@@ -253,6 +252,17 @@ export class ClusterState implements ClusterGate {
     return promoted?.how !== 'forced' || isPeerJoined;
   }
 
+  /** With `prefer: consistency`: nothing is stored that could not be acknowledged while the other cluster is away. */
+  async #enterSlowly(): Promise<void> {
+    try {
+      await this.#confirmSlowly(this.term);
+    } catch (cause) {
+      const { self, peer } = this;
+      const message = `Kafka cluster ${self} serves nothing while the log of ${peer?.name ?? 'the other one'} cannot be read (clusters.prefer: consistency)`;
+      throw this.refusal() ?? new BridgeError('clusterInactive', { ...this.#errorOptions, message, cause });
+    }
+  }
+
   async #confirmSlowly(term: number): Promise<void> {
     const { requestTimeoutMs, prefer } = this.#options;
     const limits = within(requestTimeoutMs);
@@ -276,20 +286,15 @@ export class ClusterState implements ClusterGate {
 
   #lost(cause: unknown): BridgeError {
     const message = `Kafka cluster ${this.self} stopped serving clients before the request was confirmed: whether it was executed is not known`;
-    return new BridgeError('clusterLost', {
-      message,
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-      promotion: this.#promotionHeader,
-      cause,
-    });
+    return new BridgeError('clusterLost', { ...this.#errorOptions, message, cause });
   }
 
   #inactive(): BridgeError {
-    return new BridgeError('clusterInactive', {
-      message: this.#inactiveText(),
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-      promotion: this.#promotionHeader,
-    });
+    return new BridgeError('clusterInactive', { ...this.#errorOptions, message: this.#inactiveText() });
+  }
+
+  get #errorOptions(): { retryAfterSeconds: number; promotion: string | undefined } {
+    return { retryAfterSeconds: RETRY_AFTER_SECONDS, promotion: this.#promotionHeader };
   }
 
   #inactiveText(): string {
@@ -366,6 +371,13 @@ export class ClusterState implements ClusterGate {
       this.#settle();
     });
     this.#peerCheck = check;
+  }
+
+  /** Waits until the log has what this bridge learned, or refuses it. Never rejects. */
+  async settled(): Promise<void> {
+    await this.#settling;
+    this.#settle();
+    await this.#settling;
   }
 
   /** Writes what follows from what is known, one thing at a time; what fails is tried again with the next question. */

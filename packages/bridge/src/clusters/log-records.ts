@@ -68,12 +68,18 @@ const OfPromotion = Type.Object({
   kind: Type.Union([Type.Literal('follows'), Type.Literal('rejoined'), Type.Literal('peerJoined')]),
   promotion: PromotionSchema,
 });
+const Promoting = Type.Object({
+  ...Head,
+  kind: Type.Literal('promoting'),
+  id: Type.String(),
+  promotion: PromotionSchema,
+});
 const Report = Type.Object({ ...Head, kind: Type.Literal('report'), report: LossReport });
 
 /** Where a topic ended when its cluster was promoted. */
 export type TopicPoint = Static<typeof Point>['topics'][number];
 
-const AnyRecord = Type.Union([Promoted, Point, Pausing, EndOfPause, OfPromotion, Report]);
+const AnyRecord = Type.Union([Promoted, Promoting, Point, Pausing, EndOfPause, OfPromotion, Report]);
 type AnyRecord = Static<typeof AnyRecord>;
 const check = Compile(AnyRecord);
 
@@ -89,6 +95,8 @@ export type ClusterFact =
   | { kind: 'rule'; record: ClusterRecord; note: RecordNote; pointId: string | undefined }
   /** A part of the point of the promotion with this `pointId`. */
   | { kind: 'point'; id: string; topics: readonly TopicPoint[] }
+  /** A bridge is about to promote the cluster by force: the first one does, and others wait for it. */
+  | { kind: 'promoting'; id: string; promotion: Promotion }
   /** The other cluster follows this promotion: with `prefer: consistency`, its log is needed from then on. */
   | { kind: 'peerJoined'; promotion: Promotion }
   | { kind: 'report'; report: LossReport };
@@ -124,6 +132,8 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
       return { kind: 'report', report: parsed.report };
     case 'peerJoined':
       return { kind: 'peerJoined', promotion: parsed.promotion };
+    case 'promoting':
+      return { kind: 'promoting', id: parsed.id, promotion: parsed.promotion };
     case 'point':
       return { kind: 'point', id: parsed.id, topics: parsed.topics };
     default: {
@@ -133,7 +143,7 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
   }
 }
 
-function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' | 'point' }>): ClusterRecord {
+function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' | 'point' | 'promoting' }>): ClusterRecord {
   switch (parsed.kind) {
     case 'promoted':
       return { kind: 'promoted', promotion: parsed.promotion, how: parsed.how, leaseMs: parsed.leaseMs };

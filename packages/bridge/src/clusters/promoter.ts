@@ -13,7 +13,7 @@ import {
   type Promotion,
 } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
-import { within } from '../kafka/client/limits.ts';
+import { remainingMs, within } from '../kafka/client/limits.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { ClusterLog } from './cluster-log.ts';
@@ -41,10 +41,15 @@ const REACH_TIMEOUT_MS = 2000;
 const CARRY_OVER_MS = 2000;
 /** The pause ends by itself this much later than the promoter gives up. */
 const PAUSE_MARGIN_MS = 5000;
+/** How long a bridge that promotes may take, as the others see it. */
+const OTHER_PROMOTER_MS = 3 * CARRY_OVER_MS;
+const OTHER_PROMOTER_POLL_MS = 20;
 const RETRY_AFTER_SECONDS = 1;
 
 export class Promoter {
   readonly #options: PromoterOptions;
+  /** Ids of forced promotions that this bridge began. */
+  readonly #begun = new Set<string>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: PromoterOptions) {
@@ -151,6 +156,11 @@ export class Promoter {
 
   async #force(promotion: Promotion, note: Note): Promise<PromoteResponse> {
     const { state, replication, groups, log } = this.#options;
+    // Another bridge may be asked at the same time: only one carries over what groups have committed, and nothing is carried over later.
+    if (await this.#isPromotedByAnother(promotion, note)) {
+      const found = state.own.facts.reports.find((one) => isSamePromotion(one.promotion, promotion));
+      return { promotion, kind: 'forced', report: found ?? null };
+    }
     const report = this.#lossReport(promotion);
     const limits = within(CARRY_OVER_MS);
     const carried = await replication?.carryOverFromCheckpoints(groups(), limits);
@@ -161,6 +171,23 @@ export class Promoter {
     await this.#writePromoted({ promotion, how: 'forced' }, note);
     log.info({ promotion: formatPromotion(promotion), carried }, 'promoted by force');
     return { promotion, kind: 'forced', report: report ?? null };
+  }
+
+  /** Whether another bridge was the first to begin this promotion, and completes it; this one continues if the other does not. */
+  async #isPromotedByAnother(promotion: Promotion, note: Note): Promise<boolean> {
+    const { own } = this.#options.state;
+    const id = randomUUID();
+    this.#begun.add(id);
+    const limits = within(this.#options.requestTimeoutMs);
+    await own.append([{ fact: { kind: 'promoting', id, promotion }, ...note }], limits);
+    await own.confirm(limits);
+    const { promoting } = own.facts;
+    if (promoting === undefined || this.#begun.has(promoting.id) || !isSamePromotion(promoting.promotion, promotion))
+      return false;
+    for (const patience = within(OTHER_PROMOTER_MS); remainingMs(patience) > 0; await delay(OTHER_PROMOTER_POLL_MS)) {
+      if (isSamePromotion(own.view.highest, promotion)) return true;
+    }
+    return false;
   }
 
   async #writePromoted(

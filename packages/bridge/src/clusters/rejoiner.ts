@@ -39,6 +39,8 @@ export class Rejoiner {
   async rejoin(): Promise<Rejoined> {
     const { state, requestTimeoutMs } = this.#options;
     const { own, self } = state;
+    // A cluster that has just returned may not have it in its log yet.
+    await state.settled();
     await own.confirm(within(requestTimeoutMs));
     const { mode, highest } = own.view;
     if (mode !== 'fenced' || highest === undefined) {
