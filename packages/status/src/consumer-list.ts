@@ -1,6 +1,8 @@
 /** The consumers as text for a terminal. Pure. */
 import type { ConsumerPage } from '@causeway/protocol/admin/model.ts';
-import { age, alignedRows, type Paint } from './picture.ts';
+import { age } from './age.ts';
+import type { Paint } from './paint.ts';
+import { alignedRows } from './picture.ts';
 
 const HEADINGS = ['GROUP', 'INSTANCE', 'PRINCIPAL', 'HOME', 'FOR', 'LAST POLL', 'LAG', 'MOVES', 'STATE'];
 

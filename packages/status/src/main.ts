@@ -12,7 +12,8 @@ import { versionLine } from '@causeway/protocol/version.ts';
 import { readArguments, type StatusArguments, USAGE } from './arguments.ts';
 import { type Asked, askGateway } from './ask.ts';
 import { consumerList } from './consumer-list.ts';
-import { type Paint, picture } from './picture.ts';
+import type { Paint } from './paint.ts';
+import { picture } from './picture.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const INTERVAL_MS = 1_000;

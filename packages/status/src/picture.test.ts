@@ -1,7 +1,8 @@
 import type { Listener } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
 import { fixtureState } from '../../../test/harness/admin-fixture.ts';
-import { age, picture } from './picture.ts';
+import { age } from './age.ts';
+import { picture } from './picture.ts';
 
 test.each([
   ['2026-01-01T00:00:00.000Z', '0 s'],

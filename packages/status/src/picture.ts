@@ -1,10 +1,10 @@
 /** The system as text for a terminal: words and marks carry everything, colour only repeats it. Pure. */
 import type { DnsName, Rates, Region, State, System, Target } from '@causeway/protocol/admin/model.ts';
+import { age } from './age.ts';
 import type { Status } from './ask.ts';
+import { clusterLines } from './cluster-lines.ts';
 import { eventLine } from './event-line.ts';
-
-export type Colour = 'green' | 'yellow' | 'red' | 'dim' | 'bold';
-export type Paint = (colour: Colour, text: string) => string;
+import type { Colour, Paint } from './paint.ts';
 
 const MARKS: Readonly<Record<State | 'unknown', { mark: string; colour: Colour }>> = {
   up: { mark: '●', colour: 'green' },
@@ -18,7 +18,7 @@ export function picture(
   { system, access, events }: Pick<Status, 'system' | 'access' | 'events'>,
   { url, paint }: { url: string; paint: Paint },
 ): string {
-  const { gateway, state, summary, clients, regions, redirects, kafka, retryBudget, at } = system;
+  const { gateway, state, summary, clients, regions, redirects, kafka, clusters, retryBudget, at } = system;
   const name = gateway.region === null ? gateway.name : `${gateway.region}/${gateway.name}`;
   const lines = [
     `${paint('bold', name)} at ${url}   ${paint('dim', `${at.slice(0, 19).replace('T', ' ')} UTC`)}`,
@@ -32,6 +32,7 @@ export function picture(
       paint('yellow', `redirected  ${from} ⇢ ${to}   ${rate(requestsPerSecond)} that belong to ${from}`),
     ),
     `Kafka       ${marked(kafka.state, paint)}${kafka.since === null ? '' : ` for ${age(kafka.since, at)}`}: ${kafka.reason}`,
+    ...(clusters === null ? [] : clusterLines(clusters, { at, paint })),
     `retries     ${retryBudget.usedCount} in 10 s, ${retryBudget.remainingCount} more allowed`,
   ];
   lines.push(...listenerLines(system, paint));
@@ -53,7 +54,7 @@ const HEADINGS = ['REGION', 'STATE', 'FOR', 'WEIGHT', 'SHARE', 'REQUESTS', 'ERRO
 function table({ regions, at }: System, paint: Paint): string[] {
   const rows = regions.map((region) => [
     region.name,
-    `${MARKS[region.state].mark} ${region.state}${region.isDrained ? ', drained' : ''}`,
+    `${MARKS[region.state].mark} ${region.state}${region.isDrained ? ', drained' : region.standsBy ? ', stands by' : ''}`,
     age(region.since, at),
     region.weight === region.configuredWeight
       ? `${region.weight}`
@@ -165,15 +166,4 @@ function rate(perSecond: number): string {
 
 function milliseconds(value: number | null): string {
   return value === null ? '–' : `≤ ${value} ms`;
-}
-
-/** How long ago, as `42 s`, `3 min 5 s`, `2 h 10 min` or `5 d 3 h`. */
-export function age(since: string, at: string): string {
-  const seconds = Math.max(0, Math.round((Date.parse(at) - Date.parse(since)) / 1_000));
-  const minutes = Math.floor(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  if (minutes === 0) return `${seconds} s`;
-  if (hours === 0) return `${minutes} min ${seconds % 60} s`;
-  if (hours < 24) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
