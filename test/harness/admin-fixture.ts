@@ -30,6 +30,8 @@ export class AdminFixture {
   readonly #app: FastifyInstance = Fastify({ forceCloseConnections: true });
   readonly #streams = new Set<FastifyReply>();
   port = 0;
+  /** The responses to the next changes of clusters, in turn. */
+  readonly clusterAnswers: { status: number; body: object }[] = [];
   /** Of the token. */
   role: 'operator' | 'viewer' = 'operator';
 
@@ -89,6 +91,11 @@ export class AdminFixture {
     app.get('/api/consumers', (request) => this.#consumers(request));
     app.post('/api/regions/:region/:change', (request) => this.#change(request));
     app.put('/api/regions/:region/:change', (request) => this.#change(request));
+    app.post('/api/clusters/:cluster/:change', (request, reply) => {
+      this.#change(request);
+      const { status, body } = this.clusterAnswers.shift() ?? { status: 500, body: { message: 'no answer is left' } };
+      return reply.code(status).send(body);
+    });
   }
 
   #stream(reply: FastifyReply): void {

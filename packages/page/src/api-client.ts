@@ -1,5 +1,12 @@
 /** Requests to the gateway's admin API, with the operator's token where there is one. */
-import type { AdminAccess, ConsumerPage, History, RecordedEvent } from '@causeway/protocol/admin/model.ts';
+import type {
+  AdminAccess,
+  ConsumerPage,
+  History,
+  Promoted,
+  RecordedEvent,
+  Rejoined,
+} from '@causeway/protocol/admin/model.ts';
 
 /** An error response of the gateway; `isTokenRefused` when it requires another token. */
 export class ApiError extends Error {
@@ -16,7 +23,14 @@ export class ApiError extends Error {
   }
 }
 
-export type Change = { kind: 'drain' | 'undrain'; region: string } | { kind: 'weight'; region: string; weight: number };
+export type RegionChange =
+  | { kind: 'drain' | 'undrain'; region: string }
+  | { kind: 'weight'; region: string; weight: number };
+
+/** `force`: what was not replicated may be lost. */
+export type ClusterChange = { kind: 'promote'; cluster: string; force: boolean } | { kind: 'rejoin'; cluster: string };
+
+export type Change = RegionChange | ClusterChange;
 
 export interface ConsumerQuestion {
   filter: string;
@@ -76,12 +90,19 @@ export async function fetchConsumers(
   return (await (await request(`/api/consumers?${query}`, token, { signal })).json()) as ConsumerPage;
 }
 
-export async function sendChange(change: Change, token: string | null): Promise<void> {
+export async function sendRegionChange(change: RegionChange, token: string | null): Promise<void> {
   const path = `/api/regions/${encodeURIComponent(change.region)}/${change.kind}`;
-  if (change.kind !== 'weight') {
-    await request(path, token, { method: 'POST' });
-    return;
-  }
-  const headers = { 'content-type': 'application/json' };
-  await request(path, token, { method: 'PUT', headers, body: JSON.stringify({ weight: change.weight }) });
+  if (change.kind === 'weight') await request(path, token, withBody('PUT', { weight: change.weight }));
+  else await request(path, token, { method: 'POST' });
+}
+
+/** A promotion takes as long as replication needs. */
+export async function sendClusterChange(change: ClusterChange, token: string | null): Promise<Promoted | Rejoined> {
+  const path = `/api/clusters/${encodeURIComponent(change.cluster)}/${change.kind}`;
+  const init = change.kind === 'promote' ? withBody('POST', { force: change.force }) : { method: 'POST' };
+  return (await (await request(path, token, init)).json()) as Promoted | Rejoined;
+}
+
+function withBody(method: string, body: object): RequestInit {
+  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }

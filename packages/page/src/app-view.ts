@@ -3,6 +3,7 @@ import type { AdminAccess } from '@causeway/protocol/admin/model.ts';
 import { Component, type ComponentChild, h } from 'preact';
 import { BannersView } from './banners-view.ts';
 import { ChangeDialog, type DialogRequest } from './change-dialog.ts';
+import { ClustersView } from './clusters-view.ts';
 import { ConsumersView } from './consumers-view.ts';
 import { CurvesView } from './curves-view.ts';
 import { formatDuration } from './format.ts';
@@ -108,6 +109,16 @@ export class AppView extends Component<AppProps, AppState> {
       h(SummaryView, { key: 'summary', system }),
       h(GraphView, { key: 'graph', system, nowMs }),
       h(RegionsView, { key: 'regions', system, access, nowMs, onAsk: this.#ask }),
+      system.clusters === null
+        ? null
+        : h(ClustersView, {
+            key: 'clusters',
+            clusters: system.clusters,
+            adminAccess: system.adminAccess,
+            access,
+            nowMs,
+            onAsk: this.#ask,
+          }),
       h(CurvesView, {
         key: 'curves',
         history: state.history,

@@ -3,11 +3,17 @@
 import type { System } from '@causeway/protocol/admin/model.ts';
 import { type ComponentChild, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, type Change, sendChange } from './api-client.ts';
-import { plural } from './format.ts';
+import { ApiError, type RegionChange, sendClusterChange, sendRegionChange } from './api-client.ts';
+import type { ChangeText } from './change-text.ts';
+import { doneWithCluster, FORCE_LABEL, textOfClusterChange } from './cluster-change-text.ts';
+import { doneWithRegion, textOfRegionChange } from './region-change-text.ts';
 import type { Store } from './store.ts';
 
-export type DialogRequest = Change | { kind: 'token' };
+export type DialogRequest =
+  | RegionChange
+  | { kind: 'promote'; cluster: string }
+  | { kind: 'rejoin'; cluster: string }
+  | { kind: 'token' };
 
 interface DialogProps {
   request: DialogRequest;
@@ -17,14 +23,14 @@ interface DialogProps {
   onClose: (done?: string) => void;
 }
 
-const TITLES = { drain: 'Drain', undrain: 'Undrain', weight: 'Change the weight of' } as const;
-
 export function ChangeDialog({ request, system, store, onClose }: DialogProps): ComponentChild {
   const dialog = useRef<HTMLDialogElement>(null);
   const [refusal, setRefusal] = useState('');
   const [isSending, setIsSending] = useState(false);
   const { token } = store.state;
   const [asksToken, setAsksToken] = useState(request.kind === 'token' || token === null);
+  /** A refused promotion may be repeated by force. */
+  const [asksForce, setAsksForce] = useState(false);
   const done = useRef<string>(undefined);
   useEffect(() => dialog.current?.showModal(), []);
   /** `close()` of the browser returns the focus to the element that had it. */
@@ -38,38 +44,35 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
     const form = new FormData(event.currentTarget as HTMLFormElement);
     if (asksToken) store.setToken(String(form.get('token') ?? '').trim());
     if (request.kind === 'token') return close();
-    const change = request.kind === 'weight' ? { ...request, weight: Number(form.get('weight')) } : request;
     setIsSending(true);
     setRefusal('');
     try {
-      await sendChange(change, store.state.token);
-      close(doneText(change, system));
+      close(await send(request, { form, token: store.state.token, system }));
     } catch (error) {
       setRefusal(error instanceof ApiError ? refusalText(error) : String(error));
       if (error instanceof ApiError && error.isTokenRefused) {
         store.setToken('');
         setAsksToken(true);
       }
+      if (error instanceof ApiError && error.status === 409) setAsksForce(request.kind === 'promote');
     } finally {
       setIsSending(false);
     }
   };
 
+  const text = textOf(request, system);
   return h(
     'dialog',
     { ref: dialog, class: 'dialog', 'aria-labelledby': 'dialog-title', onClose: () => onClose(done.current) },
     h(
       'form',
       { onSubmit: submit },
-      h(
-        'h2',
-        { id: 'dialog-title' },
-        request.kind === 'token' ? 'Admin token' : `${TITLES[request.kind]} ${request.region}`,
-      ),
-      explanation(request, system),
+      h('h2', { id: 'dialog-title' }, text.title),
+      h('p', null, text.effect, ' ', text.warning === '' ? null : h('strong', null, text.warning)),
       request.kind === 'weight' ? weightField(request.weight) : null,
-      asksToken ? tokenField(refusal !== '') : null,
+      asksToken ? tokenField(refusal !== '' && !asksForce) : null,
       h('p', { class: 'refusal', role: 'alert' }, refusal),
+      asksForce ? forceField() : null,
       h(
         'div',
         { class: 'dialog-actions' },
@@ -87,37 +90,40 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
               'Forget it',
             )
           : null,
-        h('button', { type: 'submit', class: 'primary', disabled: isSending }, submitText(request)),
+        h('button', { type: 'submit', class: 'primary', disabled: isSending }, isSending ? 'Waiting…' : text.submit),
       ),
     ),
   );
 }
 
-function submitText(request: DialogRequest): string {
-  if (request.kind === 'token') return 'Keep in this tab';
-  return request.kind === 'weight' ? 'Set weight' : `${TITLES[request.kind]} ${request.region}`;
+function textOf(request: DialogRequest, system: System | null): ChangeText {
+  switch (request.kind) {
+    case 'token': {
+      const effect =
+        'Required for changes, and for reading where the gateway says so. This tab keeps it until you close the tab.';
+      return { title: 'Admin token', submit: 'Keep in this tab', effect, warning: '' };
+    }
+    case 'promote':
+    case 'rejoin':
+      return textOfClusterChange(request, system);
+    default:
+      return textOfRegionChange(request, system);
+  }
 }
 
-function explanation(request: DialogRequest, system: System | null): ComponentChild {
-  if (request.kind === 'token') {
-    return h(
-      'p',
-      null,
-      'Required for changes, and for reading where the gateway says so. This tab keeps it until you close the tab.',
-    );
+/** Sends the change that the form describes. Returns a sentence on what was done. Errors: {@link ApiError}. */
+async function send(
+  request: Exclude<DialogRequest, { kind: 'token' }>,
+  { form, token, system }: { form: FormData; token: string | null; system: System | null },
+): Promise<string> {
+  if (request.kind === 'promote' || request.kind === 'rejoin') {
+    const { kind, cluster } = request;
+    const change = kind === 'promote' ? { kind, cluster, force: form.get('force') === 'on' } : { kind, cluster };
+    return doneWithCluster(change, await sendClusterChange(change, token));
   }
-  const file = system?.config.file ?? 'the configuration file';
-  const region = system?.regions.find(({ name }) => name === request.region);
-  const consumers = plural(region?.consumerCount ?? 0, 'consumer');
-  const others = system?.regions.filter(({ name }) => name !== request.region).map(({ name }) => name) ?? [];
-  const elsewhere = others.length === 0 ? 'no region: it is the only one' : others.join(', ');
-  const what = {
-    drain: `New work goes to ${elsewhere}. The ${consumers} of ${request.region} move there at their next poll, after their last commit.`,
-    undrain: `${request.region} takes new work again, by its weight of ${region?.configuredWeight ?? 0}.`,
-    weight:
-      'The share of new work among the regions of the same priority. With 0 its consumers move away at their next poll.',
-  }[request.kind];
-  return h('p', null, what, ' ', h('strong', null, `The next reload restores the values in ${file}.`));
+  const change = request.kind === 'weight' ? { ...request, weight: Number(form.get('weight')) } : request;
+  await sendRegionChange(change, token);
+  return doneWithRegion(change, system);
 }
 
 function weightField(weight: number): ComponentChild {
@@ -138,6 +144,10 @@ function weightField(weight: number): ComponentChild {
   );
 }
 
+function forceField(): ComponentChild {
+  return h('label', { class: 'check' }, h('input', { name: 'force', type: 'checkbox' }), h('span', null, FORCE_LABEL));
+}
+
 function tokenField(isRefused: boolean): ComponentChild {
   return h(
     'label',
@@ -156,14 +166,4 @@ function tokenField(isRefused: boolean): ComponentChild {
 
 function refusalText(error: ApiError): string {
   return error.isTokenRefused ? `The gateway refused this token. ${error.message}` : error.message;
-}
-
-function doneText(change: Change, system: System | null): string {
-  const file = system?.config.file ?? 'the configuration file';
-  const done = {
-    drain: `${change.region} is drained.`,
-    undrain: `${change.region} takes new work again.`,
-    weight: change.kind === 'weight' ? `The weight of ${change.region} is ${change.weight}.` : '',
-  }[change.kind];
-  return `${done} The next reload restores the values in ${file}.`;
 }

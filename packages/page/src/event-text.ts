@@ -47,12 +47,7 @@ export function describeEvent(event: RecordedEvent): EventText {
         detail: `in place of ${event.from}, promotion ${event.promotion}: ${event.reason}`,
       };
     case 'cluster':
-      return {
-        mark: event.to === 'fenced' ? 'down' : event.to === 'active' ? 'up' : 'unknown',
-        topic: 'traffic',
-        title: `Kafka cluster ${event.cluster}: ${event.to}`,
-        detail: `before: ${event.from}`,
-      };
+      return describeMode(event);
     case 'promotionFailed':
       return {
         mark: 'down',
@@ -205,6 +200,20 @@ function describeHealth(event: Extract<RecordedEvent, { type: 'health' }>): Even
     title: `${event.region} ${words}`,
     detail: `${formatHost(event.target)}: ${event.reason}`,
   };
+}
+
+/** In the words of the section Kafka clusters. */
+function describeMode({ cluster, from, to }: Extract<RecordedEvent, { type: 'cluster' }>): EventText {
+  const modes: Record<typeof to, { mark: Mark; does: string; why?: string }> = {
+    active: { mark: 'up', does: 'takes requests' },
+    pausing: { mark: 'degraded', does: 'pauses', why: 'requests wait while it is handed over' },
+    standby: { mark: 'drained', does: 'stands by' },
+    fenced: { mark: 'down', does: 'is fenced', why: 'it may have records that the active one lacks' },
+    unassigned: { mark: 'unknown', does: 'knows of no promotion' },
+  };
+  const { mark, does, why } = modes[to];
+  const detail = [why, `before: ${from}`].filter(Boolean).join('; ');
+  return { mark, topic: 'traffic', title: `Kafka cluster ${cluster} ${does}`, detail };
 }
 
 function describeDiscovery({ region, name, added, removed, targetCount }: Discovery): EventText {

@@ -13,8 +13,12 @@ export interface Condition {
 }
 
 export function conditionOfRegion(region: Region): Condition {
-  const { state, since, reason, isDrained } = region;
+  const { state, since, reason, isDrained, standsBy, cluster } = region;
   if (isDrained && state !== 'down') return { mark: 'drained', words: 'drained', since, reason };
+  if (standsBy && state !== 'down') {
+    const why = `Kafka cluster ${cluster} is not the active one`;
+    return { mark: 'drained', words: 'stands by', since: null, reason: state === 'up' ? why : `${why}; ${reason}` };
+  }
   return { mark: state, words: state, since, reason: state === 'up' ? '' : reason };
 }
 

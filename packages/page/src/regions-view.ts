@@ -94,7 +94,7 @@ function nameText({ name, addressCount }: DnsName): string {
 }
 
 function actions(region: Region, canChange: boolean, onAsk: RegionsProps['onAsk']): ComponentChild {
-  const { name, isDrained } = region;
+  const { name, isDrained, standsBy } = region;
   return h(
     'div',
     { class: 'actions' },
@@ -105,7 +105,11 @@ function actions(region: Region, canChange: boolean, onAsk: RegionsProps['onAsk'
         disabled: !canChange,
         'aria-label': `Change the weight of ${name}`,
         onClick: () =>
-          onAsk({ kind: 'weight', region: name, weight: isDrained ? region.configuredWeight : region.weight }),
+          onAsk({
+            kind: 'weight',
+            region: name,
+            weight: isDrained || standsBy ? region.configuredWeight : region.weight,
+          }),
       },
       'Weight',
     ),
@@ -132,9 +136,9 @@ function cell(head: string, content: ComponentChild | string, kind = ''): Compon
   return h('td', { class: kind, 'data-head': head }, content);
 }
 
-function weightText({ weight, configuredWeight, weightIsOverridden, isDrained }: Region): ComponentChild {
+function weightText({ weight, configuredWeight, weightIsOverridden, isDrained, standsBy }: Region): ComponentChild {
   const isOther = weight !== configuredWeight;
-  const why = isDrained ? 'drained' : weightIsOverridden ? 'set by an operator' : '';
+  const why = isDrained ? 'drained' : standsBy ? 'stands by' : weightIsOverridden ? 'set by an operator' : '';
   return h(
     'span',
     { class: 'weight' },

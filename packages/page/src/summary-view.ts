@@ -53,7 +53,9 @@ function tile(name: string, value: string, unit: string, isBad = false): Compone
 
 /** Announces changes to screen readers, once: only a change of state repeats the sentence. */
 export function Announcer({ system }: { system: System }): ComponentChild {
-  const states = [system.state, ...system.regions.map(({ name, state, isDrained }) => `${name} ${state} ${isDrained}`)];
+  const regions = system.regions.map(({ name, state, isDrained }) => `${name} ${state} ${isDrained}`);
+  const modes = system.clusters?.members.map(({ name, mode }) => `${name} ${mode}`) ?? [];
+  const states = [system.state, ...regions, system.clusters?.active, ...modes];
   return h(Announcement, {
     key: 'announcement',
     about: states.join(),

@@ -1,0 +1,116 @@
+/** Kafka clusters as values: the state of each, what flows between them, and what would be lost. Pure. */
+import type { KafkaCluster, KafkaClusters } from '@causeway/protocol/admin/model.ts';
+import type { LossReport, ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import { formatDuration, plural } from './format.ts';
+import type { Condition } from './marks.ts';
+
+export function conditionOfCluster(cluster: KafkaCluster, { active, since, promotion }: KafkaClusters): Condition {
+  const { mode, canServe, isActive, problem } = cluster;
+  const reason = problem ?? '';
+  if (isActive) {
+    if (!canServe) return { mark: 'down', words: 'active, cannot serve', since: null, reason: reason || NO_REGION };
+    if (mode === 'active' || mode === 'unknown') return { mark: 'up', words: 'active', since, reason };
+    if (mode === 'pausing') {
+      return { mark: 'degraded', words: 'pausing', since: null, reason: 'It is being handed over: requests wait.' };
+    }
+    const other = `Its bridges do not take requests: they report ${mode}.`;
+    return { mark: 'degraded', words: 'active by this gateway alone', since: null, reason: reason || other };
+  }
+  if (!canServe) {
+    const before = mode === 'unknown' ? '' : ` Its bridges last reported ${mode}.`;
+    return { mark: 'down', words: 'cannot serve', since: null, reason: `${sentence(reason || NO_REGION)}${before}` };
+  }
+  if (mode === 'fenced') {
+    return { mark: 'down', words: 'fenced', since: null, reason: `It may have records that ${active} lacks.` };
+  }
+  if (mode === 'standby') return { mark: 'drained', words: 'standby', since: null, reason };
+  if (mode === 'unknown') return { mark: 'unknown', words: 'unknown', since: null, reason };
+  const other = `Its bridges have not learned of promotion ${promotion} yet.`;
+  return { mark: 'degraded', words: mode, since: null, reason: reason || other };
+}
+
+const NO_REGION = 'No region of it can serve';
+
+/** Replication from the active cluster to another one. */
+export type Flow =
+  | { kind: 'measured'; status: ReplicationStatus }
+  /** `status`: the last figures, which no longer hold. */
+  | { kind: 'unmeasured'; problem: string; status: ReplicationStatus | null; ageMs: number | null }
+  /** Replication does not fill it. */
+  | { kind: 'none'; reason: string };
+
+/** A standby's own measurement counts: it is still there when the active cluster is not. `nowMs` is the gateway's time. */
+export function flowTo(cluster: KafkaCluster, { active, members }: KafkaClusters, nowMs: number): Flow {
+  const { name, mode } = cluster;
+  if (mode === 'fenced') return { kind: 'none', reason: `${name} is fenced: nothing fills it until it rejoins.` };
+  const reports = [cluster, ...members.filter(({ isActive }) => isActive)].flatMap((reporter) => {
+    const { replication, problem, reportedAt } = reporter;
+    if (replication === null || replication.from !== active || replication.to !== name) return [];
+    const agoMs = reportedAt === null ? 0 : Math.max(0, nowMs - Date.parse(reportedAt));
+    const ageMs = replication.measuredAgoMs === null ? null : replication.measuredAgoMs + agoMs;
+    return [{ status: replication, why: replication.problem ?? problem, ageMs }];
+  });
+  const current = reports.find(({ why }) => why === null);
+  if (current !== undefined) return { kind: 'measured', status: current.status };
+  const [last] = reports.toSorted((a, b) => (a.ageMs ?? Infinity) - (b.ageMs ?? Infinity));
+  if (last === undefined) {
+    return { kind: 'unmeasured', problem: cluster.problem ?? 'no bridge measures it', status: null, ageMs: null };
+  }
+  const { status, why, ageMs } = last;
+  return { kind: 'unmeasured', problem: why ?? '', status: ageMs === null ? null : status, ageMs };
+}
+
+/** `12 records, 0.4 s`; without records, whatever the seconds: nothing. */
+export function lagWords({ records, seconds }: Pick<ReplicationStatus, 'records' | 'seconds'>): string {
+  return records === 0 ? 'nothing' : `${plural(records, 'record')}, ${formatSeconds(seconds)}`;
+}
+
+/** What would be lost if the active cluster died now, or is lost if it has. */
+export function lossWords(flow: Flow): string {
+  if (flow.kind === 'none') return 'an unknown number of records';
+  if (flow.kind === 'measured') {
+    return flow.status.records === 0 ? 'no record, as measured' : `up to ${lagWords(flow.status)}`;
+  }
+  if (flow.status === null || flow.ageMs === null) return 'an unknown number of records';
+  return `at least what was missing ${formatDuration(flow.ageMs)} ago: ${lagWords(flow.status)}`;
+}
+
+/** "0.4 s", "12 s", "4 min 5 s". */
+export function formatSeconds(seconds: number): string {
+  return seconds < 10 ? `${Math.round(seconds * 10) / 10} s` : formatDuration(seconds * 1_000);
+}
+
+/** The written reports of losses, the last one first. */
+export function reportsOf({ members }: KafkaClusters): LossReport[] {
+  return members
+    .flatMap(({ report }) => (report === null ? [] : [report]))
+    .sort((a, b) => b.promotion.number - a.promotion.number);
+}
+
+export function recordsOf({ ranges }: Pick<LossReport, 'ranges'>): number {
+  return ranges.reduce((sum, { records }) => sum + records, 0);
+}
+
+/** How sure a report is. */
+export function certaintyOf({ isFinal, endsAgeMs, lost }: LossReport): string {
+  if (isFinal) return 'Final: counted in the lost cluster, after it returned.';
+  const until = `${lost} itself shows the exact end once it rejoins.`;
+  if (endsAgeMs === null) return `Not final: the ends of ${lost} were never seen. ${until}`;
+  return `Not final: by what was seen ${formatSeconds(endsAgeMs / 1_000)} before the promotion. ${until}`;
+}
+
+/** Why requests wait. */
+export function waitingWords({ awaited, waitingCount, active }: KafkaClusters): string {
+  if (awaited === null) return '';
+  const why = {
+    firstProbes: 'the gateway has just started',
+    switchOver: `no bridge of ${active} takes requests: it is being handed over, or has just been promoted`,
+    promotion: `${active} is down, and another cluster may be promoted`,
+  }[awaited];
+  return `${plural(waitingCount, 'request')} ${waitingCount === 1 ? 'waits' : 'wait'}: ${why}.`;
+}
+
+function sentence(text: string): string {
+  const opened = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  return /[.!?]$/.test(opened) ? opened : `${opened}.`;
+}
