@@ -32,8 +32,8 @@ export class Clusters {
   #since: ActiveSince = { at: new Date(), reason: 'the configuration says so' };
   /** What was heard before the end of the first probes counts. */
   #isSettled = false;
-  /** This gateway asks bridges for a promotion now. */
-  #isPromoting = false;
+  /** The promotion that this gateway asks for now. */
+  #asked: { readonly cluster: string; readonly reason: string } | undefined;
   /** Changes of the active cluster. */
   promotionCount = 0;
 
@@ -102,8 +102,11 @@ export class Clusters {
     this.#highest = highestPromotion(before, promotion);
     if (from !== undefined && from !== promotion.cluster) {
       this.promotionCount += 1;
-      this.#since = { at: new Date(), reason };
-      this.#events.emit({ type: 'promotion', cluster: promotion.cluster, from, promotion: promotion.number, reason });
+      const { cluster, number } = promotion;
+      // A probe may be faster than the response to the question.
+      const why = this.#asked?.cluster === cluster ? this.#asked.reason : reason;
+      this.#since = { at: new Date(), reason: why };
+      this.#events.emit({ type: 'promotion', cluster, from, promotion: number, reason: why });
     }
     this.#changed();
     return true;
@@ -122,9 +125,9 @@ export class Clusters {
     this.#changed();
   }
 
-  set isPromoting(value: boolean) {
-    if (this.#isPromoting === value) return;
-    this.#isPromoting = value;
+  /** This gateway asks for a promotion, for this reason; `undefined`: the question is over. */
+  set asked(value: { readonly cluster: string; readonly reason: string } | undefined) {
+    this.#asked = value;
     this.#changed();
   }
 
@@ -133,7 +136,7 @@ export class Clusters {
     const { active, header } = this;
     if (this.#settings === undefined || active === undefined || header === undefined) return undefined;
     const mayBePromoted =
-      (this.#isPromoting || this.#settings.promoteAfterMs !== undefined) &&
+      (this.#asked !== undefined || this.#settings.promoteAfterMs !== undefined) &&
       isPromotable(regions.filter(({ standsBy }) => standsBy));
     const targets = regions.flatMap((region) => (region.standsBy ? [] : region.targets));
     return {

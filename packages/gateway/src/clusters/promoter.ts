@@ -82,7 +82,7 @@ export class Promoter {
     if (this.#asking !== undefined) return { kind: 'refused', message: 'Another promotion is under way.' };
     const abort = new AbortController();
     this.#asking = { abort, target };
-    clusters.isPromoting = true;
+    clusters.asked = { cluster, reason };
     const timer = setTimeout(() => abort.abort(new Error('no response in time')), PROMOTION_TIMEOUT_MS);
     try {
       const request = { after: { number: after.number, cluster: after.cluster }, by, reason, mayLose };
@@ -97,7 +97,7 @@ export class Promoter {
     } finally {
       clearTimeout(timer);
       this.#asking = undefined;
-      clusters.isPromoting = false;
+      clusters.asked = undefined;
     }
   }
 
