@@ -325,8 +325,17 @@ test('with acks=replicated a record is acknowledged when the other cluster has i
   const always = await east.bridge.produce('safe', body);
   expect(always.body).toEqual({ offsets: [{ partition: 0, offset: 0 }] });
   expect(await end(west, 'safe')).toEqual([1]);
+  // A repetition with the same key waits, too, by the answer that is kept.
+  const keyed = () =>
+    east.bridge.request('POST', '/topics/safe', {
+      headers: { 'content-type': 'application/vnd.kafka.json.v2+json', 'idempotency-key': 'once' },
+      body: JSON.stringify(body),
+    });
+  const [first, second] = [await keyed(), await keyed()];
+  expect(first.body).toEqual({ offsets: [{ partition: 0, offset: 1 }] });
+  expect([second.status, second.text, second.headers.get('idempotency-replayed')]).toEqual([200, first.text, 'true']);
   const metrics = (await east.bridge.get('/metrics')).text;
-  expect(metrics).toContain('causeway_bridge_replication_acknowledgement_duration_seconds_count 2');
+  expect(metrics).toContain('causeway_bridge_replication_acknowledgement_duration_seconds_count 4');
   expect(metrics).toContain('causeway_bridge_replication_lag_records{from="east",to="west"}');
 });
 

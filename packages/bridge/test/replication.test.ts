@@ -9,6 +9,7 @@ import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harne
 import { until } from '../../../test/harness/until.ts';
 import { within } from '../src/kafka/client/limits.ts';
 import { MirrorReplication } from '../src/replication/mirror-replication.ts';
+import { ReplicatedAcks } from '../src/replication/replicated-acks.ts';
 import type { ReplicationRole } from '../src/replication/replication.ts';
 
 /** The run's Kafka is the standby: only topics of these tests are copied to it. */
@@ -47,6 +48,11 @@ async function write(topic: string, values: readonly string[]): Promise<void> {
     topic,
     values.map((value) => ({ value, partition: 0 })),
   );
+}
+
+async function endOf(topic: string): Promise<number> {
+  const [partition] = await eastView.admin.fetchTopicOffsets(topic);
+  return Number(partition?.high);
 }
 
 beforeAll(async () => {
@@ -184,12 +190,40 @@ describe('committed offsets', () => {
   });
 });
 
+test('a record is acknowledged as replicated when it is copied, and is an error in its entry while it is not', async () => {
+  const source = connect(EAST, WEST, () => 'source');
+  onTestFinished(() => source.close());
+  const acks = (timeoutMs: number) =>
+    new ReplicatedAcks({ replication: source, peer: 'west', isAlwaysWanted: () => false, timeoutMs });
+  const place = await endOf(orders);
+  mirror.pause();
+  await write(orders, ['waits 1', 'waits 2']);
+  const results = [place, place + 1].map((offset) => ({ partition: 0, offset: BigInt(offset) }));
+  const refused = { errorCode: 404, message: 'no such partition' };
+  const hasty = acks(300);
+  expect(await hasty.replicated(orders, [...results, refused], hasty.limits())).toEqual([
+    ...[place, place + 1].map((offset) => ({
+      errorCode: 504,
+      message: `Stored in partition 0 at offset ${offset}, but not replicated to Kafka cluster west within 300 ms`,
+    })),
+    refused,
+  ]);
+  const patient = acks(60_000);
+  const waiting = patient.replicated(orders, results, patient.limits());
+  mirror.resume();
+  expect(await waiting).toEqual(results);
+  expect(patient.durations.count).toBe(1);
+  expect(patient.isPossible(orders)).toBe(true);
+  expect(patient.isPossible('__causeway_answers')).toBe(false);
+});
+
 describe('a lost cluster', () => {
   test('leaves a report of the ends that were seen, which is exact when it has returned', async () => {
     // Copied, but MirrorMaker was killed before it wrote the sync.
     mirror.syncPolicy = 'none';
     await write(orders, ['f']);
-    await mirror.untilCopied(orders, 9);
+    const first = await endOf(orders);
+    await mirror.untilCopied(orders, first - 1);
     mirror.pause();
     await write(orders, ['lost 1', 'lost 2']);
     await until('the status has what was seen', () => replication.status()?.records === 4);
@@ -198,7 +232,7 @@ describe('a lost cluster', () => {
     expect(report).toMatchObject({ promotion: NUMBER_2, lost: EAST, at: '1970-01-01T00:00:00.000Z', isFinal: false });
     expect(report.endsAgeMs).toBeGreaterThanOrEqual(0);
     const ranges = [
-      { topic: orders, partition: 0, from: 9, to: 12, records: 3 },
+      { topic: orders, partition: 0, from: first - 1, to: first + 2, records: 3 },
       { topic: untouched, partition: 0, from: 0, to: 1, records: 1 },
     ];
     expect(report.ranges).toEqual(expect.arrayContaining(ranges));
@@ -217,7 +251,7 @@ describe('a lost cluster', () => {
       ...report,
       isFinal: true,
       ranges: expect.arrayContaining([
-        { topic: orders, partition: 0, from: 10, to: 12, records: 2 },
+        { topic: orders, partition: 0, from: first, to: first + 2, records: 2 },
         { topic: untouched, partition: 0, from: 0, to: 1, records: 1 },
       ]),
     });

@@ -1,5 +1,6 @@
 /** Measures once a second what would be lost with the source of a replication, and keeps it when the source is gone. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { toBridgeError } from '../kafka/client/failure.ts';
 import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
 import { within } from '../kafka/client/limits.ts';
@@ -30,7 +31,8 @@ const INTERVAL_MS = 1000;
 /** A measurement takes some microseconds a partition: with many, it is made less often. */
 const INTERVAL_PER_PARTITION_MS = 0.1;
 const LIST_MAX_AGE_MS = 5000;
-/** Spans that are counted in one measurement. */
+const PARTITIONS_PER_TURN = 5000;
+/** Spans that are counted in one measurement, of so many partitions. */
 const MOST_COUNTED = 16;
 
 export class ReplicationMeter {
@@ -116,24 +118,33 @@ export class ReplicationMeter {
     const atMs = performance.now();
     try {
       const ends = await direction.ends({ maxAgeMs: LIST_MAX_AGE_MS, isPartial: true }, limits);
-      const spans = await direction.spans(ends, limits);
       const before = new Map(this.#spans.map((span) => [keyOf(span), span]));
-      // What does not change for a second may be no record.
-      const still = spans.filter((span) => {
-        const known = before.get(keyOf(span));
-        return known?.from === span.from && known.to === span.to && direction.countOf(span) === undefined;
-      });
-      if (still.length > 0) await direction.count(still.slice(0, MOST_COUNTED), limits).catch(() => {});
-      this.#note(atMs, ends, spans);
+      const spans: OffsetSpan[] = [];
+      // In parts, between which the bridge serves requests.
+      for (let first = 0; first < ends.length; first += PARTITIONS_PER_TURN) {
+        if (first > 0) await nextTurn();
+        const part = ends.slice(first, first + PARTITIONS_PER_TURN);
+        const found = await direction.spans(part, limits);
+        // What does not change for a second may be no record.
+        const still = found.filter((span) => {
+          const known = before.get(keyOf(span));
+          return known?.from === span.from && known.to === span.to && direction.countOf(span) === undefined;
+        });
+        if (still.length > 0) await direction.count(still.slice(0, MOST_COUNTED), limits).catch(() => {});
+        this.#note(atMs, part, found);
+        spans.push(...found);
+      }
+      this.#last = { atMs, ends };
+      this.#spans = spans;
+      // Topics that were deleted.
+      if (this.#coverage.size > 2 * ends.length) this.#coverage.clear();
       this.#problem = undefined;
     } catch (error) {
       if (!this.#life.signal.aborted) this.#problem = toBridgeError(error).message;
     }
   }
 
-  #note(atMs: number, ends: readonly PartitionOffset[], spans: OffsetSpan[]): void {
-    this.#last = { atMs, ends };
-    this.#spans = spans;
+  #note(atMs: number, ends: readonly PartitionOffset[], spans: readonly OffsetSpan[]): void {
     const open = new Map(spans.map((span) => [keyOf(span), span]));
     for (const { topic, partition, offset } of ends) {
       const key = partitionKey(topic, partition);
@@ -147,8 +158,6 @@ export class ReplicationMeter {
       const isCovered = span === undefined || this.#options.direction.countOf(span) === 0;
       coverage.note({ atMs, end, through: isCovered ? end : span.from });
     }
-    // Topics that were deleted.
-    if (this.#coverage.size > 2 * ends.length) this.#coverage.clear();
   }
 
   /** Records of a span of the last measurement that are not copied by now. */

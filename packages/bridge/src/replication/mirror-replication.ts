@@ -51,6 +51,10 @@ const STILL_MS = 200;
 /** Topics behind in a status. */
 const MOST_TOPICS = 100;
 const ROLE_INTERVAL_MS = 250;
+/** One scrape of the metrics asks several times. */
+const STATUS_MAX_AGE_MS = 50;
+/** After this long without a response, a measurement has failed: operators see that at once, and the next one begins. */
+const MEASURE_TIMEOUT_MS = 3000;
 /** A consumer that moves waits so long for its exact positions, while the other cluster can be read. */
 const EXACT_SEEKS_MS = 500;
 const MOST_EXACT_SEEKS = 100;
@@ -65,6 +69,8 @@ export class MirrorReplication implements Replication {
   readonly #checkpoints: CheckpointTail;
   readonly #ownPoint: () => PromotionPoint;
   #timer: NodeJS.Timeout | undefined;
+  #status: ReplicationStatus | undefined;
+  #statusAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MirrorReplicationOptions) {
     this.#options = options;
@@ -197,12 +203,20 @@ export class MirrorReplication implements Replication {
   }
 
   status(): ReplicationStatus | undefined {
+    const nowMs = performance.now();
+    if (nowMs - this.#statusAtMs > STATUS_MAX_AGE_MS) {
+      this.#status = this.#readStatus(nowMs);
+      this.#statusAtMs = nowMs;
+    }
+    return this.#status;
+  }
+
+  #readStatus(nowMs: number): ReplicationStatus | undefined {
     const role = this.#options.role();
     if (role === 'none') return undefined;
     const { own, peer } = this.#options;
     const [from, to] = role === 'source' ? [own.name, peer.name] : [peer.name, own.name];
     const { meter, syncs } = role === 'source' ? this.#outbound : this.#inbound;
-    const nowMs = performance.now();
     const topics = meter.behind(nowMs);
     const trouble = syncs.tail.trouble;
     return {
@@ -268,9 +282,10 @@ export class MirrorReplication implements Replication {
 
   #flow({ source, target, point }: { source: NamedCluster; target: NamedCluster; point: () => PromotionPoint }): Flow {
     const { requestTimeoutMs, isMirrored = () => true } = this.#options;
+    const timeoutMs = Math.min(MEASURE_TIMEOUT_MS, requestTimeoutMs);
     const topics = new SourceTopics(source.cluster, isMirrored);
     const syncs = new SyncTail(target.cluster, { source: source.name, requestTimeoutMs });
     const direction = new Direction({ source: source.cluster, topics, syncs, point });
-    return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs: requestTimeoutMs }) };
+    return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs }) };
   }
 }
