@@ -40,8 +40,8 @@ Brings up Kafka, two regions and the tier-1 gateway on this machine, with traffi
                             or a request of a client failed
   --kill REGION@SECOND      kill a region (${REGION_NAMES.join(' or ')}) at that second; may be repeated
   --restore REGION@SECOND   start it again; may be repeated
-  --promote REGION@SECOND   with two clusters: make the region's cluster the active one, in order while both live
-  --rejoin REGION@SECOND    with two clusters: let one that was replaced and came back stand by
+  --promote REGION@SECOND   with two clusters: from that second on, ask until the region's cluster is the active one
+  --rejoin REGION@SECOND    with two clusters: the same, until one that was replaced and came back may stand by
   --no-traffic              bring the system up and leave it alone
   --tls                     TLS on every hop, with HTTP/2 for clients and a Kafka that checks rights; the
                             certificates and passwords are made for this run

@@ -21,6 +21,8 @@ import { workloadOf } from './workload.ts';
 const LIVE_INTERVAL_MS = 1_000;
 /** Without a terminal, one in this many live lines is printed. */
 const PLAIN_EVERY = 5;
+/** Time between two requests for a change of the active cluster. */
+const CHANGE_AGAIN_MS = 1_000;
 /** A user who stops the lab does not wait longer for missing records. */
 const INTERRUPTED_DRAIN_TIMEOUT_MS = 3_000;
 /** Without a terminal, the least time between lines about a download. */
@@ -101,7 +103,7 @@ export class Lab {
   /** Promotes the cluster that stands by. Does nothing before everything is up, or with one cluster. */
   promote(): void {
     const active = this.#stack?.replication?.active;
-    if (active !== undefined) void this.#changeCluster(otherThan(active), 'promote');
+    if (active !== undefined) void this.#changeCluster(otherThan(active), 'promote', { isRepeated: false });
   }
 
   /** Kills a region that is up, restores one that is down. Does nothing before everything is up. */
@@ -175,19 +177,31 @@ export class Lab {
         return;
       case 'promote':
       case 'rejoin':
-        void this.#changeCluster(region, action);
+        void this.#changeCluster(region, action, { isRepeated: true });
         return;
       default:
         assertNever(action);
     }
   }
 
-  async #changeCluster(region: RegionName, change: 'promote' | 'rejoin'): Promise<void> {
-    if (this.#stack === undefined) return;
-    try {
-      this.#screen.print(`  ${await changeCluster(this.#stack, region, change)}`);
-    } catch (error) {
-      this.#screen.print(`  ${formatError(error)}`);
+  /** `isRepeated`: until it succeeds. A schedule cannot know when a region that is restored is ready. */
+  async #changeCluster(
+    region: RegionName,
+    change: 'promote' | 'rejoin',
+    { isRepeated }: { isRepeated: boolean },
+  ): Promise<void> {
+    let lastRefusal: string | undefined;
+    while (this.#stack !== undefined) {
+      try {
+        this.#screen.print(`  ${await changeCluster(this.#stack, region, change)}`);
+        return;
+      } catch (error) {
+        const refusal = formatError(error);
+        if (refusal !== lastRefusal) this.#screen.print(`  ${refusal}`);
+        lastRefusal = refusal;
+      }
+      if (!isRepeated) return;
+      await delay(CHANGE_AGAIN_MS);
     }
   }
 
