@@ -65,6 +65,13 @@ export function lagWords({ records, seconds }: Pick<ReplicationStatus, 'records'
   return records === 0 ? 'nothing' : `${plural(records, 'record')}, ${formatSeconds(seconds)}`;
 }
 
+/** As the alert on it: replication takes a second or two. */
+const LATE_SECONDS = 30;
+
+export function isLate({ records, seconds }: Pick<ReplicationStatus, 'records' | 'seconds'>): boolean {
+  return records > 0 && seconds > LATE_SECONDS;
+}
+
 /** What would be lost if the active cluster died now, or is lost if it has. */
 export function lossWords(flow: Flow): string {
   if (flow.kind === 'none') return 'an unknown number of records';

@@ -9,6 +9,7 @@ import {
   type Flow,
   flowTo,
   formatSeconds,
+  isLate,
   lagWords,
   recordsOf,
   reportsOf,
@@ -152,7 +153,7 @@ function flowView(
     'div',
     {
       key: `flow ${to.name}`,
-      class: `flow flow-${flow.kind}${isBackward ? ' flow-back' : ''}`,
+      class: `flow flow-${flow.kind === 'measured' && isLate(flow.status) ? 'late' : flow.kind}${isBackward ? ' flow-back' : ''}`,
       role: 'group',
       'aria-label': `Replication from ${clusters.active} to ${to.name}`,
       'data-flow': to.name,
@@ -169,6 +170,7 @@ function flowFigures(flow: Flow, to: string): ComponentChild {
   const topics = status === null || status.topics.length === 0 ? null : topicTable(status.topics, to);
   if (flow.kind === 'measured') {
     return [
+      isLate(flow.status) ? h('p', null, markBadge('degraded', 'far behind')) : null,
       h('p', { class: 'flow-lag' }, h('b', null, lagWords(flow.status)), h('span', null, 'would be lost now (RPO)')),
       topics,
     ];

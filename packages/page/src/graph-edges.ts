@@ -88,6 +88,18 @@ export class Router {
     };
   }
 
+  /** Straight from one card of a column to another one. */
+  beside(from: Box, to: Box): Route {
+    const source = this.#extent(from);
+    const sink = this.#extent(to);
+    const isForward = sink.middle > source.middle;
+    const along = (source.start + source.end) / 2;
+    const start = { along, across: isForward ? source.high : source.low };
+    const end = { along, across: isForward ? sink.low : sink.high };
+    const label = { along, across: (start.across + end.across) / 2 };
+    return { path: `M${this.#text(start)} L${this.#text(end)}`, label: this.#point(label) };
+  }
+
   /** Starts toward the region to which the work belongs, turns before it, and ends at the region that serves it. */
   redirect({
     from,

@@ -76,8 +76,34 @@ function layoutWide(graph: Graph, width: number): GraphLayout {
     boxes.set(id, { x, y: middle, width: shareWidth * share, height: CARD_HEIGHT });
   single('clients', 0, shares.clients);
   single('tier1', tier1X, shares.tier1);
-  single('kafka', width - shareWidth * shares.kafka, shares.kafka);
-  return finish({ graph, boxes, lanes, width, height, isTall: false });
+  const kafkaWidth = shareWidth * shares.kafka;
+  const bottom = placeKafkas(graph, { x: width - kafkaWidth, width: kafkaWidth, middle }, { boxes, lanes });
+  return finish({ graph, boxes, lanes, width, height: Math.max(height, bottom), isTall: false });
+}
+
+/** Room between two Kafkas for the arrow of replication and its label. */
+const KAFKA_GAP = 84;
+
+/** One in the middle; of several, each beside the regions of its bridges. Returns where the last one ends. */
+function placeKafkas(
+  { kafkas, links }: Graph,
+  { x, width, middle }: { x: number; width: number; middle: number },
+  { boxes, lanes }: Pick<Placement, 'boxes' | 'lanes'>,
+): number {
+  const wanted = kafkas.map(({ id }) => {
+    const sources = new Set(links.filter((link) => link.to === id).map(({ from }) => from));
+    const own = lanes.filter(({ lane }) => cardIds(lane).some((card) => sources.has(card)));
+    const centres = own.map(({ box }) => box.y + box.height / 2);
+    const isPlaced = kafkas.length > 1 && centres.length > 0;
+    return { id, y: isPlaced ? centres.reduce((sum, y) => sum + y, 0) / centres.length - CARD_HEIGHT / 2 : middle };
+  });
+  let free = 0;
+  for (const { id, y } of wanted.sort((a, b) => a.y - b.y)) {
+    const top = Math.max(free, y);
+    boxes.set(id, { x, y: top, width, height: CARD_HEIGHT });
+    free = top + CARD_HEIGHT + KAFKA_GAP;
+  }
+  return free - KAFKA_GAP;
 }
 
 function placeColumn(
@@ -104,6 +130,8 @@ const TALL_REDIRECT = 48;
 const TALL_HEAD_HEIGHT = 84;
 const TALL_CARD_HEIGHT = 128;
 const TALL_PADDING = 8;
+/** Room for the arrow of replication, whose figures are in the section below. */
+const TALL_KAFKA_GAP = 40;
 
 function layoutTall(graph: Graph, givenWidth: number): GraphLayout {
   const laneCount = Math.max(graph.lanes.length, 1);
@@ -135,8 +163,23 @@ function layoutTall(graph: Graph, givenWidth: number): GraphLayout {
   });
   const bottom = Math.max(top + header, ...placed.map((lane) => lane.bottom));
   const lanes = placed.map(({ lane, x }) => ({ lane, box: { x, y: top, width: laneWidth, height: bottom - top } }));
-  head('kafka', bottom + TALL_JOIN);
+  placeKafkaRow(graph, { y: bottom + TALL_JOIN, width, headWidth }, boxes);
   return finish({ graph, boxes, lanes, width, height: bottom + TALL_JOIN + TALL_HEAD_HEIGHT, isTall: true });
+}
+
+/** One in the middle, or several side by side. */
+function placeKafkaRow(
+  { kafkas }: Graph,
+  { y, width, headWidth }: { y: number; width: number; headWidth: number },
+  boxes: Map<string, Box>,
+): void {
+  const count = kafkas.length;
+  const cardWidth = Math.min(headWidth, (width - (count - 1) * TALL_KAFKA_GAP) / count);
+  const start = (width - count * cardWidth - (count - 1) * TALL_KAFKA_GAP) / 2;
+  kafkas.forEach(({ id }, index) => {
+    const x = start + index * (cardWidth + TALL_KAFKA_GAP);
+    boxes.set(id, { x, y, width: cardWidth, height: TALL_HEAD_HEIGHT });
+  });
 }
 
 interface Placement {
@@ -150,11 +193,12 @@ interface Placement {
 
 function finish({ graph, boxes, lanes, width, height, isTall }: Placement): GraphLayout {
   const all = [graph.clients, graph.tier1, ...graph.lanes.flatMap((lane) => [...lane.gateways, ...lane.bridges])];
-  const cards = [...all, graph.kafka].flatMap((card) => {
+  const cards = [...all, ...graph.kafkas].flatMap((card) => {
     const box = boxes.get(card.id);
     return box === undefined ? [] : [{ card, box }];
   });
   const router = new Router(isTall);
+  const kafkaIds = new Set(graph.kafkas.map(({ id }) => id));
   const laneOf = (id: string): Box | undefined => lanes.find(({ lane }) => cardIds(lane).includes(id))?.box;
   const links = withoutLeft(isTall ? joinLabels(graph, boxes) : graph.links, graph.lanes);
   const edges = links.flatMap((link): Edge[] => {
@@ -163,9 +207,14 @@ function finish({ graph, boxes, lanes, width, height, isTall }: Placement): Grap
     if (from === undefined || to === undefined) return [];
     const toLane = laneOf(link.to);
     const strokeWidth = strokeWidthOf(link);
+    if (link.kind === 'replication') {
+      // Of three, one is in between. The section below has the figures.
+      const hasRoom = !isTall && graph.kafkas.length === 2;
+      return [{ link: hasRoom ? link : { ...link, label: [] }, strokeWidth, ...router.beside(from, to) }];
+    }
     if (link.redirect === undefined) {
       const lanesOfEdge = { fromLane: laneOf(link.from), toLane };
-      return [{ link, strokeWidth, ...router.straight(from, to, { ...lanesOfEdge, isJoin: link.to === 'kafka' }) }];
+      return [{ link, strokeWidth, ...router.straight(from, to, { ...lanesOfEdge, isJoin: kafkaIds.has(link.to) }) }];
     }
     const aimedAt = lanes.find(({ lane }) => lane.region === link.redirect?.from);
     const aimed = boxes.get((aimedAt?.lane.gateways[0] ?? aimedAt?.lane.bridges[0])?.id ?? '');

@@ -1,5 +1,6 @@
 /** The graph as values: clients, tier-1, gateways, bridges and Kafka, and the traffic between them. */
 import type { BehindTarget, Listener, Rates, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import { conditionOfCluster, flowTo, formatSeconds, isLate } from './clusters-model.ts';
 import { formatHost, formatMs, formatPercent, formatRate, plural } from './format.ts';
 import {
   type Condition,
@@ -32,7 +33,7 @@ export interface Link {
   id: string;
   from: string;
   to: string;
-  kind: 'traffic' | 'redirect';
+  kind: 'traffic' | 'redirect' | 'replication';
   mark: Mark;
   requestsPerSecond: number;
   /** Short lines beside the edge; empty when the traffic is unknown. */
@@ -47,7 +48,8 @@ export interface Graph {
   clients: Card;
   tier1: Card;
   lanes: Lane[];
-  kafka: Card;
+  /** One for each cluster. */
+  kafkas: Card[];
   links: Link[];
 }
 
@@ -55,6 +57,7 @@ const KAFKA_NOTE = 'the bridge’s own requests to Kafka; p99 of produce request
 const NO_RATES: Rates = { requestsPerSecond: 0, errorsPerSecond: 0, p50Ms: null, p99Ms: null };
 
 export function graphOf(system: System): Graph {
+  const kafkas = kafkaCards(system);
   const links: Link[] = [trafficLink('clients', 'tier1', { rates: system.clients.rates, mark: 'up' })];
   const lanes = system.regions.map((region) => laneOf(region, links));
   for (const { from, to, requestsPerSecond } of system.redirects) {
@@ -70,6 +73,7 @@ export function graphOf(system: System): Graph {
       redirect: { from, to },
     });
   }
+  links.push(...replicationLinks(system));
   return {
     clients: {
       id: 'clients',
@@ -86,15 +90,53 @@ export function graphOf(system: System): Graph {
       fact: plural(system.consumers.count, 'consumer'),
     },
     lanes,
-    kafka: {
-      id: 'kafka',
-      title: 'Kafka',
-      subtitle: 'as bridges see it',
-      condition: conditionOfKafka(system),
-      fact: '',
-    },
+    kafkas,
     links,
   };
+}
+
+function kafkaCards(system: System): Card[] {
+  const { clusters } = system;
+  if (clusters === null) {
+    const condition = conditionOfKafka(system);
+    return [{ id: 'kafka', title: 'Kafka', subtitle: 'as bridges see it', condition, fact: '' }];
+  }
+  return clusters.members.map((cluster) => ({
+    id: kafkaId(cluster.name),
+    title: `Kafka ${cluster.name}`,
+    subtitle:
+      cluster.regions.length === 1 && cluster.regions[0] === cluster.name ? '' : `of ${cluster.regions.join(', ')}`,
+    // The card is narrow: the section below says since when.
+    condition: { ...conditionOfCluster(cluster, clusters), since: null },
+    fact: '',
+  }));
+}
+
+/** `cluster`: `null` where there is only one. */
+function kafkaId(cluster: string | null): string {
+  return cluster === null ? 'kafka' : `kafka ${cluster}`;
+}
+
+/** From the active cluster to each of the others. */
+function replicationLinks({ clusters, at }: System): Link[] {
+  if (clusters === null) return [];
+  return clusters.members.flatMap((cluster): Link[] => {
+    if (cluster.isActive) return [];
+    const flow = flowTo(cluster, clusters, Date.parse(at));
+    const link = {
+      id: `replication ${clusters.active} ${cluster.name}`,
+      from: kafkaId(clusters.active),
+      to: kafkaId(cluster.name),
+      kind: 'replication' as const,
+      requestsPerSecond: 0,
+      note: 'replication, and what would be lost now',
+    };
+    if (flow.kind === 'none') return [{ ...link, mark: 'unknown', label: ['none'] }];
+    if (flow.kind === 'unmeasured') return [{ ...link, mark: 'degraded', label: ['not measured'] }];
+    const { records, seconds } = flow.status;
+    const label = records === 0 ? ['complete'] : [plural(records, 'record'), `${formatSeconds(seconds)} behind`];
+    return [{ ...link, mark: isLate(flow.status) ? 'degraded' : 'up', label }];
+  });
 }
 
 function firstCardOf(lanes: Lane[], region: string): string {
@@ -117,7 +159,7 @@ function laneOf(region: Region, links: Link[]): Lane {
     links.push(trafficLink('tier1', id, { rates: target.rates, mark: condition.mark }));
     if (target.kind === 'bridge') {
       lane.bridges.push(cardOf(target, { id, title: 'Bridge', condition }));
-      links.push(kafkaLink(id, { rates: target.kafkaRates, mark: condition.mark }));
+      links.push(kafkaLink(id, region.cluster, { rates: target.kafkaRates, mark: condition.mark }));
       continue;
     }
     lane.gateways.push(cardOf(target, { id, title: 'Gateway', condition }));
@@ -126,7 +168,7 @@ function laneOf(region: Region, links: Link[]): Lane {
       lane.bridges.push({ ...bridge.card, id: bridgeId });
       const mark = bridge.card.condition?.mark ?? 'unknown';
       links.push(trafficLink(id, bridgeId, { rates: bridge.rates, mark }));
-      links.push(kafkaLink(bridgeId, { rates: bridge.kafkaRates, mark }));
+      links.push(kafkaLink(bridgeId, region.cluster, { rates: bridge.kafkaRates, mark }));
     }
   }
   return lane;
@@ -203,8 +245,8 @@ function labelOf({ requestsPerSecond, errorsPerSecond, p99Ms }: Rates, mark: Mar
 }
 
 /** The bridge's own measure of its requests to Kafka, which include more than those for its clients. */
-function kafkaLink(from: string, traffic: Traffic): Link {
-  return { ...trafficLink(from, 'kafka', traffic), note: KAFKA_NOTE };
+function kafkaLink(from: string, cluster: string | null, traffic: Traffic): Link {
+  return { ...trafficLink(from, kafkaId(cluster), traffic), note: KAFKA_NOTE };
 }
 
 /** What clients speak, in a few words. */

@@ -30,7 +30,12 @@ export const GraphView = memo(({ system, nowMs }: GraphProps): ComponentChild =>
   return h(
     'section',
     { class: 'panel graph-panel', 'aria-labelledby': 'graph-title' },
-    h('div', { class: 'panel-head' }, h('h2', { id: 'graph-title' }, 'Where requests go'), legend()),
+    h(
+      'div',
+      { class: 'panel-head' },
+      h('h2', { id: 'graph-title' }, 'Where requests go'),
+      legend(graph.kafkas.length > 1),
+    ),
     h(
       'div',
       // A scrolling element must be reachable by keyboard.
@@ -70,13 +75,14 @@ function useWidth(holder: { current: HTMLDivElement | null }): number {
   return width;
 }
 
-function legend(): ComponentChild {
+function legend(hasReplication: boolean): ComponentChild {
   return h(
     'div',
     { class: 'legend', 'aria-hidden': 'true' },
     h('span', null, h('i', { class: 'swatch swatch-traffic' }), 'traffic, wider for more'),
     h('span', null, h('i', { class: 'swatch swatch-redirect' }), 'redirected'),
     h('span', null, h('i', { class: 'swatch swatch-idle' }), 'cut off'),
+    hasReplication ? h('span', null, h('i', { class: 'swatch swatch-replication' }), 'replication') : null,
   );
 }
 
@@ -93,7 +99,7 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
       // A tall graph with many regions is wider than the page, and scrolls.
       ...(isTall ? { style: { minWidth: `${width / FONT_PX}rem` } } : {}),
     },
-    arrowHead(),
+    h('defs', null, arrowHead('redirect'), arrowHead('replication')),
     lanes.map(({ lane, box }) => h(Fragment, { key: lane.region }, laneView(lane, box, nowMs))),
     sorted.map(({ link, path, strokeWidth }) =>
       h(
@@ -104,7 +110,7 @@ function drawing({ width, height, cards, lanes, edges, isTall }: GraphLayout, no
           d: path,
           'stroke-width': strokeWidth.toFixed(1),
           'data-edge': link.id,
-          ...(link.kind === 'redirect' ? { 'marker-end': 'url(#arrow)' } : {}),
+          ...(link.kind === 'traffic' ? {} : { 'marker-end': `url(#arrow-${link.kind})` }),
         },
         tooltip(link),
       ),
@@ -119,9 +125,9 @@ function tooltip({ note }: Link): ComponentChild {
 }
 
 /** Its size does not depend on the edge's width. */
-function arrowHead(): ComponentChild {
+function arrowHead(kind: 'redirect' | 'replication'): ComponentChild {
   const marker = {
-    id: 'arrow',
+    id: `arrow-${kind}`,
     viewBox: '0 0 10 10',
     refX: 9,
     refY: 5,
@@ -130,7 +136,7 @@ function arrowHead(): ComponentChild {
     markerHeight: 16,
     orient: 'auto',
   };
-  return h('defs', null, h('marker', marker, h('path', { class: 'arrow', d: 'M0 0 10 5 0 10z' })));
+  return h('marker', marker, h('path', { class: `arrow-${kind}`, d: 'M0 0 10 5 0 10z' }));
 }
 
 function foreign(box: Box, content: ComponentChild): ComponentChild {
@@ -203,7 +209,7 @@ function edgeTable(graph: Graph, nowMs: number): ComponentChild {
     graph.clients,
     graph.tier1,
     ...graph.lanes.flatMap((lane) => [...lane.gateways, ...lane.bridges]),
-    graph.kafka,
+    ...graph.kafkas,
   ];
   const regionOf = (id: string): string => {
     const lane = graph.lanes.find(({ gateways, bridges }) => [...gateways, ...bridges].some((card) => card.id === id));
@@ -217,7 +223,7 @@ function edgeTable(graph: Graph, nowMs: number): ComponentChild {
     h(
       'tbody',
       null,
-      graph.links.map(({ id, from, to, label, note, redirect }) => {
+      graph.links.map(({ id, kind, from, to, label, note }) => {
         const condition = all.find((card) => card.id === to)?.condition ?? null;
         const figures = label.length > 0 ? label.join(', ') : 'not known';
         const traffic = note === undefined ? figures : `${figures} (${note})`;
@@ -226,7 +232,7 @@ function edgeTable(graph: Graph, nowMs: number): ComponentChild {
           { key: id },
           h('td', null, nameOf(from)),
           h('td', null, nameOf(to)),
-          h('td', null, redirect === undefined ? traffic : `redirected: ${traffic}`),
+          h('td', null, kind === 'redirect' ? `redirected: ${traffic}` : traffic),
           h(
             'td',
             null,

@@ -1,4 +1,4 @@
-import type { BehindTarget, Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
+import type { BehindTarget, KafkaCluster, Listener, Region, System, Target } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
 import { type Box, strokeWidthOf } from './graph-edges.ts';
 import { labelBox, layoutGraph } from './graph-layout.ts';
@@ -141,6 +141,42 @@ test('one card represents the bridges of a gateway that never reported them', ()
   expect(lane?.bridges.map(({ title }) => title)).toEqual(['Bridges']);
 });
 
+const clusterOf = (name: string, change: Partial<KafkaCluster> = {}): KafkaCluster => ({
+  name,
+  regions: [name],
+  isActive: name === 'east',
+  canServe: true,
+  mode: name === 'east' ? 'active' : 'standby',
+  promoted: null,
+  replication: { from: 'east', to: 'west', problem: null, measuredAgoMs: 1, records: 12, seconds: 0.44, topics: [] },
+  report: null,
+  reportedAt: since,
+  problem: null,
+  ...change,
+});
+
+/** Each region over a Kafka of its own. */
+function withClusters(system: System, west: Partial<KafkaCluster> = {}): System {
+  for (const region of system.regions)
+    Object.assign(region, { cluster: region.name, standsBy: region.name !== 'east' });
+  const members = system.regions.map(({ name }) => clusterOf(name, name === 'west' ? west : {}));
+  const common = { promotion: 1, since, reason: '', by: null, promoteAfterMs: null, awaited: null, waitingCount: 0 };
+  return { ...system, clusters: { active: 'east', ...common, members } };
+}
+
+test.each<[Partial<KafkaCluster>, object]>([
+  [{}, { mark: 'up', label: ['12 records', '0.4 s behind'] }],
+  [{ mode: 'fenced' }, { mark: 'unknown', label: ['none'] }],
+])('bridges lead to the Kafka of their region, and replication from the active one to the other: %o', (west, edge) => {
+  const { links, kafkas, lanes } = graphOf(withClusters(systemOf([regionOf('east'), regionOf('west')]), west));
+  expect(
+    links.filter(({ to }) => to.startsWith('kafka')).map(({ from, to }) => `${from.split(' ')[0]} to ${to}`),
+  ).toEqual(['east to kafka east', 'west to kafka west', 'kafka to kafka west']);
+  expect(links.at(-1)).toMatchObject({ kind: 'replication', from: 'kafka east', ...edge });
+  expect(kafkas.map(({ title }) => title)).toEqual(['Kafka east', 'Kafka west']);
+  expect(lanes.map(({ condition }) => condition.words)).toEqual(['up', 'stands by']);
+});
+
 test('work of a lost region has its own edge, to the region that serves it', () => {
   const system = systemOf([regionOf('east'), regionOf('west')], [{ from: 'east', to: 'west', requestsPerSecond: 21 }]);
   expect(graphOf(system).links.find(({ kind }) => kind === 'redirect')).toMatchObject({
@@ -186,16 +222,19 @@ test.each(
   [1280, 1180, 900, 390].flatMap((width) =>
     [1, 2, 3].flatMap((bridgeCount) =>
       [false, true].flatMap((isDirect) =>
-        [2, 3].map((regionCount) => [width, regionCount, bridgeCount, isDirect] as const),
+        [2, 3].flatMap((regionCount) =>
+          [false, true].map((hasClusters) => [width, regionCount, bridgeCount, isDirect, hasClusters] as const),
+        ),
       ),
     ),
   ),
 )(
-  'in a page %i pixels wide, with %i regions of %i bridges (straight behind tier-1: %s), no label lies on a card or on another label',
-  (width, regionCount, bridgeCount, isDirect) => {
+  'in a page %i pixels wide, with %i regions of %i bridges (straight behind tier-1: %s; a Kafka each: %s), no label lies on a card or on another label',
+  (width, regionCount, bridgeCount, isDirect, hasClusters) => {
     const names = ['east', 'west', 'north'].slice(0, regionCount);
     const regions = names.map((name) => busyRegion(name, { bridgeCount, isDirect }));
-    const system = systemOf(regions, [{ from: 'east', to: 'west', requestsPerSecond: 1_234 }]);
+    const oneKafka = systemOf(regions, [{ from: 'east', to: 'west', requestsPerSecond: 1_234 }]);
+    const system = hasClusters ? withClusters(oneKafka) : oneKafka;
     const { edges, cards } = layoutGraph(
       graphOf({ ...system, clients: { connectionCount: 1, listeners: [], rates: busy } }),
       width,
