@@ -186,9 +186,10 @@ async function turnMirror(source: Name): Promise<void> {
   mirror = await startMirror(source, { [`${topic}-0`]: Number(partition?.high ?? 0) });
 }
 
-/** Waits until west has all of east, and returns the end in east. */
-async function untilCopied(): Promise<number> {
-  const [partition] = await eastView.admin.fetchTopicOffsets(topic);
+/** Waits until the other cluster has all of this one, and returns the end in this one. */
+async function untilCopied(source: Name = 'east'): Promise<number> {
+  const view = source === 'east' ? eastView : west;
+  const [partition] = await view.admin.fetchTopicOffsets(topic);
   const end = Number(partition?.high ?? 0);
   await mirror.untilCopied(topic, end - 1);
   return end;
@@ -249,6 +250,7 @@ test('a switch-over and the one back lose and repeat nothing, and a bridge that 
   const url = await frozen.url();
   await until('the other bridge serves', async () => (await send({ url })).status === 200);
 
+  await untilCopied();
   const keyed = { headers: { ...FROM_GATEWAY, 'idempotency-key': unique('key') }, value: 'keyed' };
   expect((await send(eastBridge, keyed)).status).toBe(200);
   const clients = Array.from({ length: 4 }, (_, index) => producing(eastBridge, `${index}-`));
@@ -276,6 +278,7 @@ test('a switch-over and the one back lose and repeat nothing, and a bridge that 
   expect(behind.status).toBe(409);
   expect(behind.headers.get('causeway-promotion')).toBe('2;west');
 
+  await untilCopied('west');
   expect((await promote(eastBridge, '2;west')).body).toMatchObject({ promotion: { number: 3 }, kind: 'orderly' });
   await turnMirror('east');
   const inEast = await valuesIn(eastView, { markers: 1 });
@@ -291,6 +294,7 @@ test('a switch-over and the one back lose and repeat nothing, and a bridge that 
     message: expect.stringContaining('whether it was executed is not known'),
   });
   expect((await send({ url })).status).toBe(200);
+  await untilCopied();
   expect((await promote(w(0), '3;east')).body).toMatchObject({ promotion: { number: 4 }, kind: 'orderly' });
   await until('it learns', async () => (await send({ url })).body.message?.includes('east stands by') === true);
 });
@@ -410,6 +414,14 @@ test('a cluster that returns is fenced, also for a bridge that starts; it rejoin
     expect(refused.body.message).toContain('east is fenced: west was promoted');
   }
   expect((await promote(eastBridge, '6;west', { mayLose: true })).body.message).toContain('let it rejoin first');
+  // Only the active cluster can say what was replicated.
+  const [nowhere = 0] = await findFreePorts(1);
+  const alone = await startBridge('e3', 'east', { peer: { name: 'west', bootstrapServers: [`127.0.0.1:${nowhere}`] } });
+  onTestFinished(() => alone.close());
+  await until('it is fenced', async () => (await probe(alone, '6;west')).cluster === 'east;fenced');
+  const unknown = await ask(alone, '/rejoin', {});
+  expect(unknown.status).toBe(409);
+  expect(unknown.body.message).toContain('west cannot be reached, which knows what east alone has');
   const rejoined = await ask(eastBridge, '/rejoin', {});
   expect(rejoined.body).toMatchObject({
     promotion: { number: 6, cluster: 'west' },

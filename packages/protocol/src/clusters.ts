@@ -118,6 +118,16 @@ export const PromoteRequest = Type.Object(
 );
 export type PromoteRequest = Static<typeof PromoteRequest>;
 
+/** Lets a fenced cluster stand by again. Optional. */
+export const RejoinRequest = Type.Object(
+  {
+    /** Whether to do without the report of its own records while the active cluster, which knows what was replicated, cannot be reached. */
+    isPeerGone: Type.Optional(Type.Boolean()),
+  },
+  { $id: 'RejoinRequest', ...Closed },
+);
+export type RejoinRequest = Static<typeof RejoinRequest>;
+
 /** Records of one partition that the lost cluster acknowledged and the promoted one does not have. */
 export const LostRange = Type.Object(
   {

@@ -196,7 +196,7 @@ export class Promoter {
   ): Promise<void> {
     const { state } = this.#options;
     const { promotion } = written;
-    await state.writePromoted({ ...written, ...note });
+    await state.keeper.writePromoted({ ...written, ...note });
     // A higher one came first, or another bridge was quicker with the same.
     if (!isSamePromotion(state.own.view.highest, promotion) || state.own.view.mode !== 'active') {
       throw this.#refusal('another promotion came first');

@@ -1,6 +1,6 @@
 /** Lets a fenced cluster stand by again: reports what it alone has, and writes that it follows. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LossReport, Promotion } from '@causeway/protocol/clusters.ts';
+import type { LossReport, Promotion, RejoinRequest } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { Replication } from '../replication/replication.ts';
@@ -33,26 +33,30 @@ export class Rejoiner {
   }
 
   /**
-   * Without a report while the active cluster cannot be reached: it may be gone for good, and this one is to be promoted again.
-   * Errors: `promotionRefused` for a cluster that is not fenced; `kafkaUnavailable`.
+   * `isPeerGone`: without a report while the active cluster cannot be reached. Then this one can be promoted again.
+   * Errors: `promotionRefused` for a cluster that is not fenced, and without a report; `kafkaUnavailable`.
    */
-  async rejoin(): Promise<Rejoined> {
+  async rejoin({ isPeerGone = false }: RejoinRequest): Promise<Rejoined> {
     const { state, requestTimeoutMs } = this.#options;
     const { own, self } = state;
     // A cluster that has just returned may not have it in its log yet.
-    await state.settled();
+    await state.keeper.settled();
     await own.confirm(within(requestTimeoutMs));
     const { mode, highest } = own.view;
     if (mode !== 'fenced' || highest === undefined) {
       const message = `Kafka cluster ${self} is not fenced (${mode}), and has nothing to rejoin`;
       throw new BridgeError('promotionRefused', { message, promotion: state.promotionHeader });
     }
+    const isPeerReachable = await state.isPeerReachable(REACH_TIMEOUT_MS);
+    if (!isPeerReachable && !isPeerGone) {
+      const message = `Kafka cluster ${highest.cluster} cannot be reached, which knows what ${self} alone has; isPeerGone lets ${self} rejoin without a report`;
+      throw new BridgeError('promotionRefused', { message, promotion: state.promotionHeader });
+    }
     // Bridges of this cluster acknowledge records until their confirmations are too old: those are of the tail, too.
     await delay(leaseWaitMs(state.leaseMs));
-    const isPeerReachable = await state.isPeerReachable(REACH_TIMEOUT_MS);
     const report = isPeerReachable ? await this.report() : undefined;
     await this.#join(highest);
-    await state.write({ kind: 'rejoined', promotion: highest }, { by: BY, reason: 'let rejoin' });
+    await state.keeper.write({ kind: 'rejoined', promotion: highest }, { by: BY, reason: 'let rejoin' });
     return { promotion: highest, report: report ?? null };
   }
 

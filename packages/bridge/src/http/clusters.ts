@@ -1,5 +1,5 @@
 /** What gateways ask of a bridge about its Kafka cluster: its status, its promotion, and its return. */
-import { PROMOTION_HEADER, PromoteRequest } from '@causeway/protocol/clusters.ts';
+import { PROMOTION_HEADER, PromoteRequest, RejoinRequest } from '@causeway/protocol/clusters.ts';
 import type { FastifyReply } from 'fastify';
 import type { Clusters } from '../clusters/clusters.ts';
 import { BridgeError } from '../errors.ts';
@@ -22,5 +22,8 @@ export function addClusterRoutes(server: ApiServer, clusters: Clusters): void {
     const request = runAtOnce(decodeBody(body, PromoteRequest)) as PromoteRequest;
     return respondWith(reply, await clusters.promoter.promote(request));
   });
-  server.onClusters('rejoinCluster', async (_body, reply) => respondWith(reply, await clusters.rejoiner.rejoin()));
+  server.onClusters('rejoinCluster', async (body, reply) => {
+    const request = isEmptyBody(body) ? {} : (runAtOnce(decodeBody(body, RejoinRequest)) as RejoinRequest);
+    return respondWith(reply, await clusters.rejoiner.rejoin(request));
+  });
 }
