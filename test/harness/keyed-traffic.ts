@@ -59,6 +59,7 @@ export class KeyedProducing {
           break;
         }
         this.failures.add(`${status} ${text}`);
+        await delay(PAUSE_MS);
       }
       await delay(PAUSE_MS);
     }
