@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
@@ -116,6 +117,8 @@ function producing(bridge: TestBridge, prefix: string) {
       const { status } = await send(bridge, { value });
       statuses.add(status);
       if (status === 200) acknowledged.push(value);
+      // Not as fast as it can: a refusal takes no time.
+      else await delay(20);
     }
   })();
   const end = async (): Promise<void> => {
