@@ -81,6 +81,15 @@ export class TestMirror {
     await this.#producer.send({ topic: checkpointsTopic(this.#options.source.name), messages: [{ key, value }] });
   }
 
+  /** Writes a sync, as for a record of this offset. */
+  async sync(
+    place: { topic: string; partition: number },
+    pair: { upstream: number; downstream: number },
+  ): Promise<void> {
+    const message = syncOf(place.topic, place.partition, BigInt(pair.upstream), BigInt(pair.downstream));
+    await this.#producer.send({ topic: syncsTopic(this.#options.source.name), messages: [message] });
+  }
+
   async #copy({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
     const { topic, partition } = batch;
     const first = this.#options.from?.[`${topic}-${partition}`] ?? 0;

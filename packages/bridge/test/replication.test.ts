@@ -201,7 +201,7 @@ test('a record is acknowledged as replicated when it is copied, and is an error 
   const results = [place, place + 1].map((offset) => ({ partition: 0, offset: BigInt(offset) }));
   const refused = { errorCode: 404, message: 'no such partition' };
   const hasty = acks(300);
-  expect(await hasty.replicated(orders, [...results, refused], hasty.limits())).toEqual([
+  expect(await hasty.replicated(orders, [...results, refused], hasty.begin())).toEqual([
     ...[place, place + 1].map((offset) => ({
       errorCode: 504,
       message: `Stored in partition 0 at offset ${offset}, but not replicated to Kafka cluster west within 300 ms`,
@@ -209,12 +209,27 @@ test('a record is acknowledged as replicated when it is copied, and is an error 
     refused,
   ]);
   const patient = acks(60_000);
-  const waiting = patient.replicated(orders, results, patient.limits());
+  const waiting = patient.replicated(orders, results, patient.begin());
   mirror.resume();
   expect(await waiting).toEqual(results);
   expect(patient.durations.count).toBe(1);
   expect(patient.isPossible(orders)).toBe(true);
   expect(patient.isPossible('__causeway_answers')).toBe(false);
+});
+
+test('the syncs of a topic that was deleted say nothing of the one that has its name now', async () => {
+  const source = connect(EAST, WEST, () => 'source');
+  onTestFinished(() => source.close());
+  // Of an earlier topic with 501 records; the one of now has one.
+  await mirror.sync({ topic: untouched, partition: 0 }, { upstream: 500, downstream: 500 });
+  const acks = new ReplicatedAcks({ replication: source, peer: 'west', isAlwaysWanted: () => false, timeoutMs: 300 });
+  await until('a measurement has it', () =>
+    [source, replication].every((each) => each.status()?.topics.some(({ topic }) => topic === untouched) === true),
+  );
+  const ends = await replication.readEnds(within(20_000));
+  expect(await replication.missing(ends, within(20_000))).toBe(1);
+  const [result] = await acks.replicated(untouched, [{ partition: 0, offset: 0n }], acks.begin());
+  expect(result).toMatchObject({ errorCode: 504 });
 });
 
 describe('a lost cluster', () => {

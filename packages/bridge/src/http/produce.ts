@@ -111,7 +111,9 @@ async function produceOnce(
   else countRuns(results, request, metrics);
   // The answer is kept: a repetition gets it when the other cluster has the records.
   if (wait !== undefined && answer.status === 200)
-    await wait.confirm(results === undefined ? resultsIn(answer.body) : [...resultsOf(results)]);
+    await wait.confirm(results === undefined ? resultsIn(answer.body) : [...resultsOf(results)], {
+      isReplay: results === undefined,
+    });
   const confirming = gate?.confirm(request.term);
   if (confirming !== undefined) await confirming;
   return isAsync ? respondEmpty(reply, 204) : respondLong(reply.code(answer.status), answer.body, KAFKA_V2);

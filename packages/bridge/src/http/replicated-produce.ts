@@ -11,7 +11,7 @@ export interface ReplicationWait {
   /** The results, in which those that the other cluster does not have in time are errors. */
   replicated(results: readonly ProduceResult[]): Promise<readonly ProduceResult[]>;
   /** Errors: `kafkaUnavailable` for records that the other cluster does not have in time. */
-  confirm(results: readonly ProduceResult[]): Promise<void>;
+  confirm(results: readonly ProduceResult[], options: { isReplay: boolean }): Promise<void>;
 }
 
 /**
@@ -27,12 +27,14 @@ export function replicationWait(
   if (isAsync) throw refusal('acks=replicated needs a response with offsets: leave out async');
   if (acks === undefined) throw refusal('acks=replicated needs a second Kafka cluster, and this bridge has none');
   if (!acks.isPossible(topic)) throw refusal(`Topic ${topic} is not replicated, as acks=replicated needs it`);
-  const limits = acks.limits();
-  const replicated = (results: readonly ProduceResult[]) => acks.replicated(topic, results, limits);
+  const wait = acks.begin();
   return {
-    replicated,
-    async confirm(results) {
-      const missing = (await replicated(results)).find((result, index) => result !== results[index]);
+    replicated: (results) => acks.replicated(topic, results, wait),
+    async confirm(results, { isReplay }) {
+      const since = isReplay ? undefined : wait.since;
+      const missing = (await acks.replicated(topic, results, { since, limits: wait.limits })).find(
+        (result, index) => result !== results[index],
+      );
       if (missing !== undefined && 'message' in missing) {
         throw new BridgeError('kafkaUnavailable', {
           message: `${missing.message}: repeat the request with the same key`,

@@ -4,7 +4,7 @@ import type { Limits } from '../kafka/client/limits.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { PromotionPoint } from './points.ts';
 import type { EndsQuestion, SourceTopics } from './source-topics.ts';
-import type { SyncTail } from './sync-tail.ts';
+import type { SyncMark, SyncTail } from './sync-tail.ts';
 import { countRecords, type OffsetSpan } from './tail-reader.ts';
 
 export interface DirectionOptions {
@@ -29,6 +29,8 @@ export class Direction {
   readonly #options: DirectionOptions;
   /** What was counted last of a partition. */
   readonly #counted = new Map<string, Counted>();
+  /** Partitions whose syncs are those of a topic that was deleted since. */
+  readonly #recreated = new Set<string>();
 
   constructor(options: DirectionOptions) {
     this.#options = options;
@@ -36,7 +38,11 @@ export class Direction {
 
   /** Errors: `kafkaUnavailable`. */
   async ends(question: EndsQuestion, limits: Limits): Promise<PartitionOffset[]> {
-    return await this.#options.topics.ends(question, limits);
+    const { topics, syncs } = this.#options;
+    const { mark } = syncs;
+    const ends = await topics.ends(question, limits);
+    for (const end of ends) this.#noteEnd(end, mark);
+    return ends;
   }
 
   /**
@@ -59,7 +65,7 @@ export class Direction {
   /** Before this offset of the source, the other cluster has everything, or never will; `undefined`: nothing is known. */
   copiedTo(place: TopicPartition): number | undefined {
     const { syncs, point } = this.#options;
-    const newest = syncs.index.newest(place);
+    const newest = this.#recreated.has(keyOf(place)) ? undefined : syncs.index.newest(place);
     const since = point().of(place)?.end;
     if (newest === undefined) return since;
     return Math.max(newest.upstream + 1, since ?? 0);
@@ -86,6 +92,15 @@ export class Direction {
   /** As far as they were counted; otherwise their offsets. */
   recordsIn(spans: readonly OffsetSpan[]): number {
     return spans.reduce((sum, span) => sum + (this.countOf(span) ?? span.to - span.from), 0);
+  }
+
+  /** A source that ends before what was copied of it earlier is another topic of the same name. `mark`: before the end was asked for. */
+  #noteEnd(end: PartitionOffset, mark: SyncMark): void {
+    const { syncs } = this.#options;
+    const newest = syncs.index.newest(end);
+    const key = keyOf(end);
+    if (newest === undefined || !syncs.isFrom(end, mark)) this.#recreated.delete(key);
+    else if (newest.upstream >= Number(end.offset)) this.#recreated.add(key);
   }
 
   async #count(span: OffsetSpan, limits: Limits): Promise<void> {

@@ -15,7 +15,7 @@ import { ReplicationMeter } from './meter.ts';
 import { latestPoint, PromotionPoint, type PromotionPoints } from './points.ts';
 import type { CarriedOver, Replication, ReplicationRole } from './replication.ts';
 import { SourceTopics } from './source-topics.ts';
-import { SyncTail } from './sync-tail.ts';
+import { type SyncMark, SyncTail } from './sync-tail.ts';
 import { type TwoWaySyncs, translateDescription } from './translate.ts';
 
 export interface NamedCluster {
@@ -164,8 +164,16 @@ export class MirrorReplication implements Replication {
     return { ...here, seeks };
   }
 
-  async untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void> {
-    await this.#outbound.syncs.untilCopied(place, offset, limits);
+  async untilCopied(
+    place: TopicPartition,
+    offset: bigint,
+    options: { since?: SyncMark | undefined; limits: Limits },
+  ): Promise<void> {
+    await this.#outbound.syncs.untilCopied(place, offset, options);
+  }
+
+  get mark(): SyncMark {
+    return this.#outbound.syncs.mark;
   }
 
   isMirrored(topic: string): boolean {

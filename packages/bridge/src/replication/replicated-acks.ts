@@ -1,21 +1,29 @@
 /** Produce requests that are acknowledged only when the other Kafka cluster has their records, too. */
 import { Distribution, MILLISECONDS_PER_SECOND } from '@causeway/metrics/distribution.ts';
-import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import { type Limits, within } from '../kafka/client/limits.ts';
 import type { ProduceResult } from '../records.ts';
 import type { Replication } from './replication.ts';
+import type { SyncMark } from './sync-tail.ts';
 
 const DURATION_BUCKETS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 /** Of an entry whose record is stored in one cluster alone. */
 const NOT_REPLICATED_CODE = 504;
 
 export interface ReplicatedAcksOptions {
-  replication: Pick<Replication, 'untilCopied' | 'isMirrored'>;
+  replication: Pick<Replication, 'untilCopied' | 'isMirrored' | 'mark'>;
   /** The name of the other cluster. */
   peer: string;
   /** Whether every request for a topic waits (`producer.replicatedTopics`). */
   isAlwaysWanted: (topic: string) => boolean;
   /** From the beginning of the request (`producer.deliveryTimeoutMs`). */
   timeoutMs: number;
+}
+
+/** Until when a request waits, and since which syncs count for it. */
+export interface AckWait {
+  /** `undefined` for records of an earlier request. */
+  since: SyncMark | undefined;
+  limits: Limits;
 }
 
 export class ReplicatedAcks {
@@ -28,8 +36,8 @@ export class ReplicatedAcks {
   }
 
   /** Of a request that begins now. */
-  limits(): Limits {
-    return within(this.#options.timeoutMs);
+  begin(): AckWait {
+    return { since: this.#options.replication.mark, limits: within(this.#options.timeoutMs) };
   }
 
   isAlwaysWanted(topic: string): boolean {
@@ -42,11 +50,7 @@ export class ReplicatedAcks {
   }
 
   /** The results, in which records that the other cluster does not have within the limits are errors. Errors: the signal's reason. */
-  async replicated(
-    topic: string,
-    results: readonly ProduceResult[],
-    limits: Limits,
-  ): Promise<readonly ProduceResult[]> {
+  async replicated(topic: string, results: readonly ProduceResult[], wait: AckWait): Promise<readonly ProduceResult[]> {
     const startedAtMs = performance.now();
     const last = new Map<number, bigint>();
     for (const result of results) {
@@ -57,7 +61,7 @@ export class ReplicatedAcks {
     const missing = new Set<number>();
     await Promise.all(
       [...last].map(async ([partition, offset]) => {
-        if (!(await this.#isCopied({ topic, partition }, offset, limits))) missing.add(partition);
+        if (!(await this.#isCopied({ topic, partition }, offset, wait))) missing.add(partition);
       }),
     );
     if (last.size > 0) this.durations.observe(performance.now() - startedAtMs);
@@ -67,12 +71,12 @@ export class ReplicatedAcks {
     );
   }
 
-  async #isCopied(place: { topic: string; partition: number }, offset: bigint, limits: Limits): Promise<boolean> {
+  async #isCopied(place: { topic: string; partition: number }, offset: bigint, wait: AckWait): Promise<boolean> {
     try {
-      await this.#options.replication.untilCopied(place, offset, limits);
+      await this.#options.replication.untilCopied(place, offset, wait);
       return true;
     } catch (error) {
-      if (remainingMs(limits) > 0) throw error;
+      if (wait.limits.signal?.aborted === true) throw error;
       return false;
     }
   }

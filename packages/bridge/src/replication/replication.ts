@@ -7,6 +7,7 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
+import type { SyncMark } from './sync-tail.ts';
 
 /** Committed offsets of the other cluster that are committed in this one now. */
 export interface CarriedOver {
@@ -44,10 +45,16 @@ export interface Replication {
   /** A description with positions of the peer's cluster, for a bridge of this one. Errors: `kafkaUnavailable` before syncs are read. */
   translateDescription(description: SessionDescription, limits: Limits): Promise<SessionDescription>;
   /**
-   * Waits until a record of this cluster, and all before it, are copied to the peer. Errors: `kafkaUnavailable` when the limits are over first;
+   * Waits until a record of this cluster, and all before it, are copied to the peer. `since`: a mark from before it was stored. Errors: `kafkaUnavailable` when the limits are over first;
    * the signal's reason.
    */
-  untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void>;
+  untilCopied(
+    place: TopicPartition,
+    offset: bigint,
+    options: { since?: SyncMark | undefined; limits: Limits },
+  ): Promise<void>;
+  /** For {@link untilCopied} of records that are stored from now on. */
+  readonly mark: SyncMark;
 
   /** Whether a topic of this cluster is copied. */
   isMirrored(topic: string): boolean;

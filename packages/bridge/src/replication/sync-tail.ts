@@ -11,11 +11,17 @@ interface Wait {
   resolve: () => void;
 }
 
+/** How many syncs were read when it was made: a sync that was read before says nothing of a record that was stored since. */
+export type SyncMark = number;
+
 export class SyncTail {
   readonly index = new SyncIndex();
   readonly tail: MirrorTail;
   /** By partition: who waits until a record is copied. */
   readonly #waits = new Map<string, Set<Wait>>();
+  /** By partition: how many syncs had been read with its newest one. */
+  readonly #readAt = new Map<string, number>();
+  #readCount = 0;
 
   /** `source`: the name of the cluster whose records are copied to `target`. */
   constructor(target: Cluster, { source, requestTimeoutMs }: { source: string; requestTimeoutMs: number }) {
@@ -27,15 +33,34 @@ export class SyncTail {
         const sync = decodeOffsetSync(record);
         if (sync === undefined) return;
         this.index.add(sync);
+        this.#readCount += 1;
+        this.#readAt.set(partitionKey(sync.topic, sync.partition), this.#readCount);
         this.#settle(sync, Number(sync.upstream));
       },
     });
   }
 
-  /** Waits until the record at this offset, and all before it, are copied. Errors: as {@link bounded}. */
-  async untilCopied(place: TopicPartition, offset: bigint, limits: Limits): Promise<void> {
+  get mark(): SyncMark {
+    return this.#readCount;
+  }
+
+  /** Whether the newest sync of a partition was read before the mark. */
+  isFrom({ topic, partition }: TopicPartition, mark: SyncMark): boolean {
+    return (this.#readAt.get(partitionKey(topic, partition)) ?? 0) <= mark;
+  }
+
+  /**
+   * Waits until the record at this offset, and all before it, are copied. `since`: made before the record was stored: older syncs are of a topic that was
+   * deleted, if they have the offset. Errors: as {@link bounded}.
+   */
+  async untilCopied(
+    place: TopicPartition,
+    offset: bigint,
+    { since, limits }: { since?: SyncMark | undefined; limits: Limits },
+  ): Promise<void> {
     const wanted = Number(offset);
-    if ((this.index.newest(place)?.upstream ?? -1) >= wanted) return;
+    const isCurrent = since === undefined || !this.isFrom(place, since);
+    if (isCurrent && (this.index.newest(place)?.upstream ?? -1) >= wanted) return;
     const key = partitionKey(place.topic, place.partition);
     const { promise, resolve } = Promise.withResolvers<void>();
     const wait = { offset: wanted, resolve };
