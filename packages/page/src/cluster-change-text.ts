@@ -44,7 +44,7 @@ function rejoinText(name: string, clusters: KafkaClusters): Pick<ChangeText, 'ef
   const { active, members } = clusters;
   const report = members.map((member) => member.report).find((one) => one?.lost === name);
   return {
-    effect: `${name} stands by again, and replication from ${active} fills it. Its bridges count what it has and ${active} lacks${report == null ? '' : ` (known so far: ${aloneWords(report)})`} for the report, and save none of it.`,
+    effect: `${name} stands by again, and replication from ${active} fills it. Its bridges count what it has and ${active} lacks${report == null ? '' : ` (${aloneWords(report)})`} for the report, and save none of it.`,
     warning: `To save those records and turn the replication, too, use npm run clusters -- rejoin ${name} in place of this button.`,
   };
 }
@@ -66,6 +66,6 @@ export function doneWithCluster(change: ClusterChange, answer: Promoted | Rejoin
 
 function aloneWords(report: LossReport): string {
   const records = recordsOf(report);
-  if (records === 0) return 'nothing';
-  return `${report.isFinal ? '' : 'up to '}${plural(records, 'record')}`;
+  if (records === 0) return report.isFinal ? 'nothing' : 'nothing, as far as known';
+  return `${plural(records, 'record')}${report.isFinal ? '' : ', as far as known'}`;
 }

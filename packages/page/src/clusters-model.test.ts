@@ -46,12 +46,12 @@ test.each<[object, object]>([
 
 const LAG = { records: 12, seconds: 0.44 };
 test.each<[string, { east?: object; west?: object }, object, string]>([
-  ['measured by the standby', {}, { kind: 'measured', status: LAG }, 'up to 12 records, 0.4 s'],
+  ['measured by the standby', {}, { kind: 'measured', status: LAG }, '12 records, 0.4 s, as last measured'],
   [
     'measured by the active one, while no bridge of the standby responds',
     { west: { problem: 'connection refused', replication: null } },
     { kind: 'measured', status: LAG },
-    'up to 12 records, 0.4 s',
+    '12 records, 0.4 s, as last measured',
   ],
   [
     'known as of the last measurement, once the active one is gone',
@@ -60,7 +60,7 @@ test.each<[string, { east?: object; west?: object }, object, string]>([
       west: { replication: replicationOf('east', 'west', { ...LAG, problem: 'no answer', measuredAgoMs: 7_000 }) },
     },
     { kind: 'unmeasured', problem: 'connection refused', ageMs: 400, status: LAG },
-    'at least what was missing 0 s ago: 12 records, 0.4 s',
+    'an unknown number of records; 0 s ago it was 12 records, 0.4 s',
   ],
   [
     'unknown before the first measurement',
@@ -82,7 +82,7 @@ test.each<[string, { east?: object; west?: object }, object, string]>([
     'complete',
     { west: { replication: replicationOf('east', 'west') } },
     { kind: 'measured', status: { records: 0 } },
-    'no record, as measured',
+    'nothing, as last measured',
   ],
 ])('what the standby lacks is %s', (_, change, expected, words) => {
   const { clusters, east, west, nowMs } = twoClusters();
@@ -97,7 +97,7 @@ test('a report of a loss says how sure it is, and the last loss comes first', ()
   const all = twoClusters();
   const report = loseEast(all.system, all);
   expect(certaintyOf(report)).toBe(
-    'Not final: by what was seen 5.3 s before the promotion. east itself shows the exact end once it rejoins.',
+    'Not final: as of 5.3 s before the promotion; east itself shows what else it acknowledged, once it rejoins.',
   );
   expect(certaintyOf({ ...report, endsAgeMs: null })).toContain('were never seen');
   expect(certaintyOf({ ...report, isFinal: true })).toMatch(/^Final/);
@@ -124,7 +124,7 @@ test('the dialog says what a promotion costs: nothing while both live, what is m
   Object.assign(east, { canServe: false });
   expect(textOf()).toMatchObject({
     effect: expect.stringMatching(/^No region of east can serve\. .* east is fenced when it returns/),
-    warning: 'What west lacks is lost: up to 12 records, 0.4 s.',
+    warning: 'What west lacks is lost: 12 records, 0.4 s, as last measured.',
   });
   Object.assign(east, { replication: null });
   west.replication = null;
@@ -139,7 +139,9 @@ test('what was done is one sentence, with the loss', () => {
   const promotion = { number: 2, cluster: 'west' };
   const done = (answer: object) => doneWithCluster(promote, { promotion, clusters, ...answer } as never);
   expect(done({ kind: 'orderly', report: null })).toBe('west is active, by promotion 2. Nothing was lost.');
-  expect(done({ kind: 'forced', report })).toBe('west is active, by promotion 2. Lost with east: up to 12 records.');
+  expect(done({ kind: 'forced', report })).toBe(
+    'west is active, by promotion 2. Lost with east: 12 records, as far as known.',
+  );
   expect(done({ kind: 'forced', report: null })).toBe('west is active, by promotion 2. What was lost is unknown.');
   const rejoined = { promotion, report: { ...report, isFinal: true }, clusters };
   expect(doneWithCluster({ kind: 'rejoin', cluster: 'east' }, rejoined)).toBe(

@@ -72,14 +72,11 @@ export function isLate({ records, seconds }: Pick<ReplicationStatus, 'records' |
   return records > 0 && seconds > LATE_SECONDS;
 }
 
-/** What would be lost if the active cluster died now, or is lost if it has. */
+/** What would be lost if the active cluster died now, or is lost if it has. It may have acknowledged more since it was measured. */
 export function lossWords(flow: Flow): string {
-  if (flow.kind === 'none') return 'an unknown number of records';
-  if (flow.kind === 'measured') {
-    return flow.status.records === 0 ? 'no record, as measured' : `up to ${lagWords(flow.status)}`;
-  }
-  if (flow.status === null || flow.ageMs === null) return 'an unknown number of records';
-  return `at least what was missing ${formatDuration(flow.ageMs)} ago: ${lagWords(flow.status)}`;
+  if (flow.kind === 'measured') return `${lagWords(flow.status)}, as last measured`;
+  if (flow.kind === 'none' || flow.status === null || flow.ageMs === null) return 'an unknown number of records';
+  return `an unknown number of records; ${formatDuration(flow.ageMs)} ago it was ${lagWords(flow.status)}`;
 }
 
 /** "0.4 s", "12 s", "4 min 5 s". */
@@ -101,9 +98,9 @@ export function recordsOf({ ranges }: Pick<LossReport, 'ranges'>): number {
 /** How sure a report is. */
 export function certaintyOf({ isFinal, endsAgeMs, lost }: LossReport): string {
   if (isFinal) return 'Final: counted in the lost cluster, after it returned.';
-  const until = `${lost} itself shows the exact end once it rejoins.`;
-  if (endsAgeMs === null) return `Not final: the ends of ${lost} were never seen. ${until}`;
-  return `Not final: by what was seen ${formatSeconds(endsAgeMs / 1_000)} before the promotion. ${until}`;
+  const more = `${lost} itself shows what else it acknowledged, once it rejoins.`;
+  if (endsAgeMs === null) return `Not final: its ends were never seen; ${more}`;
+  return `Not final: as of ${formatSeconds(endsAgeMs / 1_000)} before the promotion; ${more}`;
 }
 
 /** Why requests wait. */

@@ -228,10 +228,9 @@ const SHOWN_RANGES = 100;
 function Loss({ report }: { report: LossReport }): ComponentChild {
   const { lost, promotion, at, ranges } = report;
   const records = recordsOf(report);
-  const most = report.isFinal || records === 0 ? '' : 'up to ';
-  const what =
-    records === 0 ? 'Nothing' : `${most}${plural(records, 'record')} of ${plural(ranges.length, 'partition')}`;
-  const title = `Lost with ${lost}, when ${promotion.cluster} was promoted at ${formatTime(new Date(at))}: ${what}`;
+  const sure = report.isFinal ? '' : ', as far as known';
+  const what = records === 0 ? 'nothing' : `${plural(records, 'record')} of ${plural(ranges.length, 'partition')}`;
+  const title = `Lost with ${lost}, when ${promotion.cluster} was promoted at ${formatTime(new Date(at))}: ${what}${sure}`;
   return h(
     'div',
     { class: 'loss', 'data-loss': promotion.number },

@@ -112,7 +112,7 @@ function lossLines(report: LossReport, { at, paint }: { at: string; paint: Paint
       ? 'its ends were never seen'
       : `its ends were seen ${(report.endsAgeMs / 1_000).toFixed(1)} s before`;
   const sure = isFinal ? 'final' : `not final, ${seen}`;
-  const title = `lost        ${count(records)} of ${lost} by promotion ${promotion.number} of ${promotion.cluster}, ${age(report.at, at)} ago (${sure})`;
+  const title = `lost        ${count(records)}${isFinal ? '' : ', as far as known,'} of ${lost} by promotion ${promotion.number} of ${promotion.cluster}, ${age(report.at, at)} ago (${sure})`;
   const rest = ranges.length - SHOWN_RANGES;
   return [
     paint(records === 0 ? 'dim' : 'red', title),
