@@ -234,7 +234,7 @@ function Loss({ report }: { report: LossReport }): ComponentChild {
   return h(
     'div',
     { class: 'loss', 'data-loss': promotion.number },
-    h('h3', null, markBadge(records === 0 ? 'up' : 'down', title)),
+    h('h3', null, markBadge(records > 0 ? 'down' : report.isFinal ? 'up' : 'degraded', title)),
     h('p', { class: 'reason' }, certaintyOf(report)),
     ranges.length === 0 ? null : rangeTable(report),
   );

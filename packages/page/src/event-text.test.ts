@@ -76,3 +76,12 @@ test('targets that DNS adds and removes are shown with their name', () => {
     detail: 'it does not exist (NXDOMAIN); addresses in use: 2',
   });
 });
+
+test.each([
+  ['standby', 'active', { mark: 'up', title: 'Kafka cluster west takes requests', detail: 'before: standby' }],
+  ['active', 'pausing', { mark: 'degraded', detail: 'requests wait while it is handed over; before: active' }],
+  ['active', 'fenced', { mark: 'down', title: 'Kafka cluster west is fenced' }],
+  ['fenced', 'standby', { mark: 'drained', title: 'Kafka cluster west stands by' }],
+] as const)('a cluster that was %s and is %s is described as on the rest of the page', (from, to, expected) => {
+  expect(describeEvent({ id: 1, at, type: 'cluster', cluster: 'west', from, to })).toMatchObject(expected);
+});

@@ -106,8 +106,8 @@ function kafkaCards(system: System): Card[] {
     title: `Kafka ${cluster.name}`,
     subtitle:
       cluster.regions.length === 1 && cluster.regions[0] === cluster.name ? '' : `of ${cluster.regions.join(', ')}`,
-    // The card is narrow: the section below says since when.
-    condition: { ...conditionOfCluster(cluster, clusters), since: null },
+    // The card is narrow: the section below says since when and why.
+    condition: { ...conditionOfCluster(cluster, clusters), since: null, reason: '' },
     fact: '',
   }));
 }

@@ -115,7 +115,7 @@ function lossLines(report: LossReport, { at, paint }: { at: string; paint: Paint
   const title = `lost        ${count(records)}${isFinal ? '' : ', as far as known,'} of ${lost} by promotion ${promotion.number} of ${promotion.cluster}, ${age(report.at, at)} ago (${sure})`;
   const rest = ranges.length - SHOWN_RANGES;
   return [
-    paint(records === 0 ? 'dim' : 'red', title),
+    paint(records > 0 ? 'red' : isFinal ? 'dim' : 'yellow', title),
     ...ranges
       .slice(0, SHOWN_RANGES)
       .map(
