@@ -154,6 +154,7 @@ test('while the active cluster is down, what is lost is lost: the promotion need
   const { east, west, gw } = await eastAndWest();
   await east.kill();
   await until('east is down', async () => (await systemOf(gw.adminUrl)).state === 'down');
+  expect((await systemOf(gw.adminUrl)).clusters?.members[0]).toMatchObject({ mode: 'unknown', canServe: false });
   await ask(`${gw.adminUrl}/api/clusters/west/promote`, { method: 'POST' });
   expect(west.promotions).toMatchObject([{ mayLose: true }]);
 });

@@ -19,6 +19,11 @@ import {
 } from '../../../test/harness/upstream.ts';
 import { gateway, upstream } from './fixture.ts';
 
+interface PromoteAnswer {
+  status: number;
+  body: object;
+}
+
 /** A bridge of the cluster that has the name of its region. */
 export interface ClusterBridge extends Upstream {
   /** Responds to requests of clients while the cluster is active. */
@@ -26,7 +31,7 @@ export interface ClusterBridge extends Upstream {
   /** Changes what it reports, and how it responds: it serves only as `active`. */
   become(mode: ClusterMode, promotion: string): void;
   /** Responds to requests to promote its cluster. By default it obeys. */
-  promote: (request: PromoteRequest, bridge: ClusterBridge) => { status: number; body: object };
+  promote: (request: PromoteRequest, bridge: ClusterBridge) => PromoteAnswer | Promise<PromoteAnswer>;
   /** The requests of clients. */
   readonly served: UpstreamRequest[];
   readonly promotions: PromoteRequest[];
@@ -54,10 +59,11 @@ export async function clusterBridge(
     if (request.url === PROMOTE_PATH) {
       const asked = JSON.parse(request.body) as PromoteRequest;
       bridge.promotions.push(asked);
-      const { status, body } = bridge.promote(asked, bridge);
-      response
-        .writeHead(status, { 'content-type': 'application/json', [PROMOTION_HEADER]: state.promotion })
-        .end(JSON.stringify(body));
+      void Promise.resolve(bridge.promote(asked, bridge)).then(({ status, body }) =>
+        response
+          .writeHead(status, { 'content-type': 'application/json', [PROMOTION_HEADER]: state.promotion })
+          .end(JSON.stringify(body)),
+      );
       return;
     }
     // Gateways ask each second what the cluster does.

@@ -149,10 +149,16 @@ describe('a gateway follows the highest promotion', () => {
 describe('while no cluster serves, requests wait', () => {
   test('until the gateway has promoted the other one: every operation is served, and none fails', async () => {
     const { east, west, gw } = await eastAndWest({ clusters: { promoteAfterMs: 300 } });
-    west.become('standby', '1;east');
+    const obey = west.promote;
+    const mayPromote = Promise.withResolvers<void>();
+    west.promote = async (...asked) => {
+      await mayPromote.promise;
+      return obey(...asked);
+    };
     await east.kill();
     const waiting = [send(gw.url), pollOnce(gw.url), send(gw.url)];
     await until('they wait', async () => (await waitingCount(gw)) === waiting.length);
+    mayPromote.resolve();
     const answers = await Promise.all(waiting);
     for (const answer of answers) expect(answer).toEqual([200, { from: 'west' }]);
     expect(west.promotions).toEqual([
@@ -165,6 +171,8 @@ describe('while no cluster serves, requests wait', () => {
     ]);
     const events = gw.gateway.events.recent().filter(({ type }) => type === 'promotion');
     expect(events).toMatchObject([{ cluster: 'west', from: 'east', promotion: 2, reason: west.promotions[0]?.reason }]);
+    // Nothing was sent to targets that are down: there was no panic.
+    expect(gw.gateway.events.recent().filter(({ type }) => type === 'panic')).toEqual([]);
     expect(await waitingCount(gw)).toBe(0);
     expect(await metricsOf(gw)).toMatch(/^causeway_active_cluster\{cluster="west"\} 1/m);
   });

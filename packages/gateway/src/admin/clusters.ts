@@ -31,7 +31,7 @@ export function describeClusters({ registry, clusters, statuses }: ClusterSource
       canServe: isPromotable(
         own.map(({ standsBy, usableWeight, targets }) => ({ standsBy, isUsable: usableWeight > 0, targets })),
       ),
-      mode: statuses.modeOf(name) ?? status?.mode ?? 'unknown',
+      mode: statuses.modeOf(name) ?? 'unknown',
       promoted: status?.promoted ?? null,
       replication: replication === null ? null : { ...replication, topics: replication.topics.slice(0, MOST_TOPICS) },
       report: status?.reports[0] ?? null,

@@ -31,6 +31,7 @@ const UNKNOWN: KnownStatus = { status: undefined, at: undefined, error: 'not ask
 export class ClusterStatuses {
   readonly #options: ClusterStatusesOptions;
   readonly #known = new Map<string, KnownStatus>();
+  /** The last known ones. */
   readonly #modes = new Map<string, ClusterMode>();
   /** Clusters whose bridges are being asked. */
   readonly #asking = new Set<string>();
@@ -57,12 +58,12 @@ export class ClusterStatuses {
     return this.#known.get(cluster) ?? UNKNOWN;
   }
 
-  /** By the last probes; the last known one while no target responds, `undefined` before the first. */
+  /** By the last probes; `undefined` while no target that reports it is available. */
   modeOf(cluster: string): ClusterMode | undefined {
     const modes = this.#options.targetsOf(cluster).flatMap((target) => {
       return target.isServing && target.cluster?.cluster === cluster ? [target.cluster.mode] : [];
     });
-    return modes.find((mode) => mode === 'active') ?? modes[0] ?? this.#modes.get(cluster);
+    return modes.find((mode) => mode === 'active') ?? modes[0];
   }
 
   /** A target that leads to a bridge of the cluster now. */

@@ -31,17 +31,18 @@ export function takeSnapshot(config: GatewayConfig, { overrides, clusters, targe
       targets: targetsOf(region),
     };
   });
-  const panic = isPanic(regions, config.healthCheck.panicPercent);
   const facts = regions.map(({ standsBy, usableWeight, targets }) => ({
     standsBy,
     isUsable: usableWeight > 0,
     targets,
   }));
+  const view = clusters.view(facts, config.upstream);
   return Object.freeze({
     regions,
-    isPanic: panic,
+    // Requests that wait for a cluster go to no target.
+    isPanic: view?.awaited === undefined && isPanic(regions, config.healthCheck.panicPercent),
     isWhole: isWhole(regions),
-    clusters: clusters.view(facts, config.upstream),
+    clusters: view,
     settings: config,
   });
 }

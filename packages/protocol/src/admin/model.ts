@@ -182,7 +182,7 @@ export const KafkaCluster = Type.Object(
     canServe: Type.Boolean({ description: 'Whether any of its regions has a target that could serve clients.' }),
     mode: OneOf(
       [...CLUSTER_MODES, 'unknown'],
-      'By the last probes of its bridges: `pausing` while it is handed over, `fenced` after another one was promoted without it.',
+      'By the last probes of its bridges: `pausing` while it is handed over, `fenced` after another one was promoted without it; `unknown` while no bridge of it is available.',
     ),
     promoted: Nullable(
       Type.Object(
