@@ -94,6 +94,8 @@ export function loseEast(
   Object.assign(east, { isActive: false, replication: null });
   if (hasReturned) {
     Object.assign(east, { mode: 'fenced', canServe: true, problem: null, reportedAt: system.at });
+    // It knows the report from the other one's log.
+    east.report = { ...report };
     Object.assign(report, { isFinal: true });
   } else Object.assign(east, { canServe: false, problem: 'none of its targets is available', reportedAt: at });
   for (const region of system.regions) stand(region, region.name === 'east');

@@ -3,7 +3,7 @@ import type { KafkaClusters, Promoted, Rejoined, System } from '@causeway/protoc
 import type { LossReport } from '@causeway/protocol/clusters.ts';
 import type { ClusterChange } from './api-client.ts';
 import type { ChangeText } from './change-text.ts';
-import { flowTo, lagWords, lossWords, recordsOf } from './clusters-model.ts';
+import { flowTo, lagWords, lossWords, recordsOf, reportsOf } from './clusters-model.ts';
 import { plural } from './format.ts';
 
 type ClusterRequest = Pick<ClusterChange, 'kind' | 'cluster'>;
@@ -41,10 +41,10 @@ function promoteText(name: string, clusters: KafkaClusters, nowMs: number): Pick
 }
 
 function rejoinText(name: string, clusters: KafkaClusters): Pick<ChangeText, 'effect' | 'warning'> {
-  const { active, members } = clusters;
-  const report = members.map((member) => member.report).find((one) => one?.lost === name);
+  const { active } = clusters;
+  const report = reportsOf(clusters).find(({ lost }) => lost === name);
   return {
-    effect: `${name} stands by again, and replication from ${active} fills it. Its bridges count what it has and ${active} lacks${report == null ? '' : ` (${aloneWords(report)})`} for the report, and save none of it.`,
+    effect: `${name} stands by again, and replication from ${active} fills it. Its bridges count what it has and ${active} lacks${report === undefined ? '' : ` (${aloneWords(report)})`} for the report, and save none of it.`,
     warning: `To save those records and turn the replication, too, use npm run clusters -- rejoin ${name} in place of this button.`,
   };
 }

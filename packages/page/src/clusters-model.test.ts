@@ -97,12 +97,15 @@ test('a report of a loss says how sure it is, and the last loss comes first', ()
   const all = twoClusters();
   const report = loseEast(all.system, all);
   expect(certaintyOf(report)).toBe(
-    'Not final: as of 5.3 s before the promotion; east itself shows what else it acknowledged, once it rejoins.',
+    'Not final: as of 5.3 s before the promotion; east itself shows what else it acknowledged, once it is back.',
   );
   expect(certaintyOf({ ...report, endsAgeMs: null })).toContain('were never seen');
   expect(certaintyOf({ ...report, isFinal: true })).toMatch(/^Final/);
   all.east.report = { ...report, promotion: { number: 3, cluster: 'east' }, lost: 'west' };
   expect(reportsOf(all.clusters).map(({ lost }) => lost)).toEqual(['west', 'east']);
+  // A cluster that is back knows the report of its own loss from the other one's log.
+  all.east.report = { ...report, isFinal: true };
+  expect(reportsOf(all.clusters)).toEqual([all.east.report]);
 });
 
 test('requests that wait are counted with the reason', () => {

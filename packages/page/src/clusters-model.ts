@@ -84,11 +84,12 @@ export function formatSeconds(seconds: number): string {
   return seconds < 10 ? `${Math.round(seconds * 10) / 10} s` : formatDuration(seconds * 1_000);
 }
 
-/** The written reports of losses, the last one first. */
+/** The written reports of losses, the last one first. Both clusters may report the same loss: a final report counts. */
 export function reportsOf({ members }: KafkaClusters): LossReport[] {
-  return members
-    .flatMap(({ report }) => (report === null ? [] : [report]))
-    .sort((a, b) => b.promotion.number - a.promotion.number);
+  const reports = members.flatMap(({ report }) => (report === null ? [] : [report]));
+  reports.sort((a, b) => b.promotion.number - a.promotion.number || Number(b.isFinal) - Number(a.isFinal));
+  const idOf = ({ promotion }: LossReport): string => `${promotion.number} ${promotion.cluster}`;
+  return reports.filter((report, index) => reports.findIndex((other) => idOf(other) === idOf(report)) === index);
 }
 
 export function recordsOf({ ranges }: Pick<LossReport, 'ranges'>): number {
@@ -98,7 +99,7 @@ export function recordsOf({ ranges }: Pick<LossReport, 'ranges'>): number {
 /** How sure a report is. */
 export function certaintyOf({ isFinal, endsAgeMs, lost }: LossReport): string {
   if (isFinal) return 'Final: counted in the lost cluster, after it returned.';
-  const more = `${lost} itself shows what else it acknowledged, once it rejoins.`;
+  const more = `${lost} itself shows what else it acknowledged, once it is back.`;
   if (endsAgeMs === null) return `Not final: its ends were never seen; ${more}`;
   return `Not final: as of ${formatSeconds(endsAgeMs / 1_000)} before the promotion; ${more}`;
 }

@@ -71,5 +71,6 @@ test('after a loss: who was promoted and why, and which records the promoted clu
   expect(lines[0]).toBe(
     'cluster     east RED ○ fenced: it may have records that west lacks; npm run clusters -- rejoin east   regions: east',
   );
-  expect(lines.find((line) => line.includes('lost '))).toContain('(final)');
+  const losses = lines.filter((line) => line.includes('lost  '));
+  expect(losses).toEqual([expect.stringContaining('(final)')]);
 });

@@ -12,10 +12,16 @@ export function clusterLines(clusters: KafkaClusters, { at, paint }: { at: strin
     ...whyLines(cluster, clusters, at),
     ...lagLines(cluster, clusters, { at, paint }),
   ]);
-  const reports = members.flatMap(({ report }) => (report === null ? [] : [report]));
-  reports.sort((a, b) => b.promotion.number - a.promotion.number);
   const waiting = awaited === null ? [] : [paint('red', `waiting     ${waitingCount} requests: ${WAITS[awaited]}`)];
-  return [...lines, ...waiting, ...reports.flatMap((report) => lossLines(report, { at, paint }))];
+  return [...lines, ...waiting, ...reportsOf(members).flatMap((report) => lossLines(report, { at, paint }))];
+}
+
+/** The last one first. Both clusters may report the same loss: a final report counts. */
+function reportsOf(members: readonly KafkaCluster[]): LossReport[] {
+  const reports = members.flatMap(({ report }) => (report === null ? [] : [report]));
+  reports.sort((a, b) => b.promotion.number - a.promotion.number || Number(b.isFinal) - Number(a.isFinal));
+  const idOf = ({ promotion }: LossReport): string => `${promotion.number} ${promotion.cluster}`;
+  return reports.filter((report, index) => reports.findIndex((other) => idOf(other) === idOf(report)) === index);
 }
 
 const WAITS = {
