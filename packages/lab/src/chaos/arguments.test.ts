@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseChaosArguments } from './arguments.ts';
+import { CLUSTER_SCENARIOS } from './cluster-scenarios.ts';
 import { Dice } from './dice.ts';
 import { SCENARIOS } from './scenarios.ts';
 
@@ -50,6 +51,18 @@ test('faults are planted into each scenario', () => {
   });
 });
 
+test('two clusters have scenarios of their own', () => {
+  const common = { seed: undefined, directory: undefined };
+  expect(parseChaosArguments(['--clusters'])).toEqual({
+    kind: 'clusters',
+    options: { ...common, scenarios: CLUSTER_SCENARIOS },
+  });
+  expect(parseChaosArguments(['--clusters', '--scenario', 'split', '--seed', '7'])).toMatchObject({
+    kind: 'clusters',
+    options: { scenarios: [{ name: 'split' }], seed: 7 },
+  });
+});
+
 test.each([
   [['--list'], 'list'],
   [['--help', '--list'], 'help'],
@@ -62,6 +75,10 @@ test.each([
   [['--seed', 'x'], '--seed x: must be a whole number up to 4294967295.'],
   [['--seed', '4294967296'], '--seed 4294967296: must be a whole number up to 4294967295.'],
   [['--plant', 'lost'], '--plant needs --exactly-once.'],
+  [['--clusters', '--scenario', 'kill-region'], 'There is no scenario kill-region; --list names them.'],
+  [['--scenario', 'kill-cluster'], 'There is no scenario kill-cluster; --list names them.'],
+  [['--clusters', '--tls'], '--tls does not work with --clusters.'],
+  [['--clusters', '--exactly-once'], '--exactly-once does not work with --clusters.'],
   [['--plant', 'lost', '--exactly-once', '--tls'], '--plant does not work with --tls.'],
   [['--plant', 'x', '--exactly-once'], '--plant x: must be stored-twice, lost, another-answer, uncommitted.'],
 ])('%j is refused', (argv, message) => {
@@ -79,8 +96,8 @@ test('the same seed plans the same scenario, another seed a different one', () =
 });
 
 test('steps are in chronological order, before the end', () => {
-  for (const { plan } of SCENARIOS) {
-    const { steps, endSecond } = plan(new Dice(1), { isLong: true });
+  const plans = SCENARIOS.map(({ plan }) => plan(new Dice(1), { isLong: true }));
+  for (const { steps, endSecond } of [...plans, ...CLUSTER_SCENARIOS.map(({ plan }) => plan(new Dice(1)))]) {
     const seconds = steps.map(({ atSecond }) => atSecond);
     expect(seconds).toEqual(seconds.toSorted((a, b) => a - b));
     expect(endSecond).toBeGreaterThan(Math.max(...seconds));

@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import { LabError } from '../errors.ts';
 import { PLANTED_FAULTS, type PlantedFault } from '../exactly-once/planted-faults.ts';
+import type { ClusterScenario } from './cluster-scenario.ts';
+import { CLUSTER_SCENARIOS } from './cluster-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 
@@ -17,7 +19,16 @@ export interface ChaosOptions {
   directory: string | undefined;
 }
 
-export type ChaosArguments = { kind: 'help' } | { kind: 'list' } | { kind: 'run'; options: ChaosOptions };
+/** Of a run with two Kafka clusters. */
+export interface ClusterChaosOptions extends Pick<ChaosOptions, 'seed' | 'directory'> {
+  scenarios: readonly ClusterScenario[];
+}
+
+export type ChaosArguments =
+  | { kind: 'help' }
+  | { kind: 'list' }
+  | { kind: 'run'; options: ChaosOptions }
+  | { kind: 'clusters'; options: ClusterChaosOptions };
 
 export const USAGE = `Usage: npm run chaos -- [options]
 
@@ -30,6 +41,7 @@ Kills, freezes, drains and restarts parts of a running system under traffic, and
   --exactly-once    producers send keys, some also repeat requests by themselves, and no record may be stored twice
   --plant FAULT     with --exactly-once: clients' way leads over a gateway that commits this fault, which the run must find;
                     ${PLANTED_FAULTS.join(', ')}; may be repeated
+  --clusters        two Kafka clusters, of which one is active and the other one is filled by MirrorMaker; with scenarios of its own
   --list            the scenarios
   --directory DIR   for logs, YAML and Kafka's data (default .causeway/chaos in the repository)
   --help            this text`;
@@ -39,14 +51,22 @@ export function parseChaosArguments(argv: readonly string[]): ChaosArguments {
   const values = readOptions(argv);
   if (values.help === true) return { kind: 'help' };
   if (values.list === true) return { kind: 'list' };
-  const { scenario: names, seed, directory } = values;
+  const { scenario: names, seed: seedText, directory } = values;
+  const seed = seedText === undefined ? undefined : readSeed(seedText);
+  if (values.clusters === true) {
+    for (const other of ['tls', 'exactly-once', 'plant', 'long'] as const) {
+      if (values[other] !== undefined) throw new LabError('badArguments', `--${other} does not work with --clusters.`);
+    }
+    const scenarios = names === undefined ? CLUSTER_SCENARIOS : names.map(clusterScenarioOf);
+    return { kind: 'clusters', options: { scenarios, seed, directory } };
+  }
   const plants = readPlants(values);
   const chosen = names === undefined ? SCENARIOS : names.map(scenarioOf);
   return {
     kind: 'run',
     options: {
       scenarios: plants.length === 0 ? chosen : chosen.map((scenario) => ({ ...scenario, plants })),
-      seed: seed === undefined ? undefined : readSeed(seed),
+      seed,
       isLong: values.long === true,
       isSecure: values.tls === true,
       isExactlyOnce: values['exactly-once'] === true,
@@ -66,6 +86,7 @@ function readOptions(argv: readonly string[]) {
         tls: { type: 'boolean' },
         'exactly-once': { type: 'boolean' },
         plant: { type: 'string', multiple: true },
+        clusters: { type: 'boolean' },
         list: { type: 'boolean' },
         directory: { type: 'string' },
         help: { type: 'boolean' },
@@ -91,7 +112,16 @@ function readPlants({ plant: names = [], tls, ...values }: ReturnType<typeof rea
 
 /** Errors: `badArguments` for an unknown name. */
 export function scenarioOf(name: string): Scenario {
-  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  return named(SCENARIOS, name);
+}
+
+/** Of those with two clusters. Errors: `badArguments` for an unknown name. */
+export function clusterScenarioOf(name: string): ClusterScenario {
+  return named(CLUSTER_SCENARIOS, name);
+}
+
+function named<Named extends { name: string }>(scenarios: readonly Named[], name: string): Named {
+  const scenario = scenarios.find((candidate) => candidate.name === name);
   if (scenario === undefined) throw new LabError('badArguments', `There is no scenario ${name}; --list names them.`);
   return scenario;
 }

@@ -58,3 +58,32 @@ test('duplicates and gaps are those of the group and of the consumer with the mo
     longestWaitMs: 700,
   });
 });
+
+test('records that a lost cluster has alone are neither lost nor awaited', () => {
+  const ledger = new FleetLedger(() => 5);
+  const books = ledger.addGroup('one', 1);
+  for (const record of [1, 2]) {
+    ledger.nextRecord();
+    ledger.acknowledge(record, 1, { partition: 0, offset: record });
+  }
+  books.delivered('a', [{ record: 1, partition: 0, offset: 1 }]);
+  ledger.excuse(new Set([2]));
+  ledger.compareWithKafka({ places: new Map([[1, [{ partition: 0, offset: 1 }]]]), abortedCount: 0, openCount: 0 });
+  expect(ledger.undelivered()).toEqual([]);
+  expect(ledger.summarize()).toMatchObject({ acknowledged: 2, lost: 0, notStored: 0, undelivered: {} });
+  expect(ledger.acknowledgements.get(2)).toEqual({ atMs: 5, place: { partition: 0, offset: 2 } });
+});
+
+test('the longest time without an acknowledgement counts up to the end of the traffic', () => {
+  let nowMs = 0;
+  const ledger = new FleetLedger(() => nowMs);
+  for (const atMs of [100, 150, 400]) {
+    nowMs = atMs;
+    ledger.acknowledge(ledger.nextRecord());
+  }
+  nowMs = 900;
+  expect(ledger.summarize().longestProduceGapMs).toBe(500);
+  ledger.endTraffic();
+  nowMs = 9_000;
+  expect(ledger.summarize().longestProduceGapMs).toBe(500);
+});

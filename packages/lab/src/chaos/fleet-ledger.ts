@@ -7,8 +7,10 @@ import {
   ErrorCounts,
   type ProducerBooks,
 } from '../traffic/books.ts';
+import type { AcknowledgedPlace } from '../traffic/loss-reports.ts';
 import type { StoredRecords } from '../traffic/read-back.ts';
-import { GroupBooks } from './group-books.ts';
+import { Gap } from './gap.ts';
+import { type DeliveryIdentity, GroupBooks, type Repeat } from './group-books.ts';
 
 export interface FleetSummary {
   produced: number;
@@ -39,27 +41,40 @@ export interface FleetSummary {
   longestGapMs: number;
   /** Of the consumer that waited longest. */
   longestWaitMs: number;
+  /** Longest time without an acknowledgement, from the first one to the end of the traffic, in milliseconds. */
+  longestProduceGapMs: number;
+}
+
+/** When a record was acknowledged, and where the response says that it is. */
+export interface Acknowledgement {
+  atMs: number;
+  place: AcknowledgedPlace | undefined;
 }
 
 export class FleetLedger implements ProducerBooks {
   readonly #now: () => number;
   readonly #errors = new ErrorCounts();
   readonly #groups: GroupBooks[] = [];
+  readonly #identity: DeliveryIdentity;
   /** By record number, from 1. */
-  readonly #isAcknowledged: boolean[] = [];
+  readonly #acknowledgements = new Map<number, Acknowledgement>();
+  readonly #produceGap = new Gap();
+  #endedAtMs: number | undefined;
+  #tail: ReadonlySet<number> = new Set();
   #produced = 0;
   #consumerCount = 0;
   #createCount = 0;
   #stored: StoredRecords | undefined;
 
   /** `now`: monotonic, in milliseconds. */
-  constructor(now: () => number) {
+  constructor(now: () => number, identity: DeliveryIdentity = 'place') {
     this.#now = now;
+    this.#identity = identity;
   }
 
   /** Adds a group of `count` consumers, and returns the receiver of their events. */
   addGroup(name: string, consumerCount: number): ConsumerBooks {
-    const group = new GroupBooks(name, this.#now);
+    const group = new GroupBooks(name, this.#now, this.#identity);
     this.#groups.push(group);
     this.#consumerCount += consumerCount;
     return {
@@ -73,12 +88,13 @@ export class FleetLedger implements ProducerBooks {
 
   nextRecord(): number {
     this.#produced += 1;
-    this.#isAcknowledged[this.#produced] = false;
     return this.#produced;
   }
 
-  acknowledge(record: number): void {
-    this.#isAcknowledged[record] = true;
+  acknowledge(record: number, _latencyMs?: number, place?: AcknowledgedPlace | undefined): void {
+    const atMs = this.#now();
+    this.#acknowledgements.set(record, { atMs, place });
+    if (this.#endedAtMs === undefined) this.#produceGap.end(atMs);
   }
 
   clientError(error: ClientError): void {
@@ -87,6 +103,7 @@ export class FleetLedger implements ProducerBooks {
 
   /** No more records are produced; deliveries after this end no gap. */
   endTraffic(): void {
+    this.#endedAtMs ??= this.#now();
     for (const group of this.#groups) group.endTraffic();
   }
 
@@ -95,25 +112,38 @@ export class FleetLedger implements ProducerBooks {
     this.#stored = stored;
   }
 
+  /** Records that a lost Kafka cluster has alone, by the report of its loss: they are not counted as lost, nor as not delivered. */
+  excuse(tail: ReadonlySet<number>): void {
+    this.#tail = tail;
+  }
+
+  get acknowledgements(): ReadonlyMap<number, Acknowledgement> {
+    return this.#acknowledgements;
+  }
+
+  /** Repeated deliveries, by group. */
+  get repeats(): { group: string; repeats: readonly Repeat[] }[] {
+    return this.#groups.map(({ name, repeats }) => ({ group: name, repeats }));
+  }
+
   /** Acknowledged records that some group has not received yet. */
   undelivered(): { group: string; records: number[] }[] {
-    const acknowledged = this.#acknowledgedRecords();
+    const acknowledged = this.#expectedRecords();
     return this.#groups
       .map((group) => ({ group: group.name, records: acknowledged.filter((record) => !group.has(record)) }))
       .filter(({ records }) => records.length > 0);
   }
 
   summarize(): FleetSummary {
-    const acknowledged = this.#acknowledgedRecords();
     const stored = this.#stored;
-    const notStored = stored && acknowledged.filter((record) => !stored.places.has(record)).length;
+    const notStored = stored && this.#expectedRecords().filter((record) => !stored.places.has(record)).length;
     const undelivered = Object.fromEntries(this.undelivered().map(({ group, records }) => [group, records.length]));
     const groups = this.#groups.map((group) => group.summarize());
     const duplicates = groups.flatMap(({ duplicatesTo }) => [...duplicatesTo.values()]);
     const produceErrors = this.#errors.total(({ operation }) => operation === 'send');
     return {
       produced: this.#produced,
-      acknowledged: acknowledged.length,
+      acknowledged: this.#acknowledgements.size,
       lost: sum(Object.values(undelivered)) + (notStored ?? 0),
       notStored,
       undelivered,
@@ -129,11 +159,12 @@ export class FleetLedger implements ProducerBooks {
       mostDuplicatesToOne: Math.max(0, ...duplicates),
       longestGapMs: Math.max(0, ...groups.map(({ longestGapMs }) => longestGapMs)),
       longestWaitMs: Math.max(0, ...groups.map(({ longestWaitMs }) => longestWaitMs)),
+      longestProduceGapMs: this.#produceGap.longestMs(this.#endedAtMs ?? this.#now()),
     };
   }
 
-  #acknowledgedRecords(): number[] {
-    return this.#isAcknowledged.flatMap((isAcknowledged, record) => (isAcknowledged ? [record] : []));
+  #expectedRecords(): number[] {
+    return [...this.#acknowledgements.keys()].filter((record) => !this.#tail.has(record));
   }
 }
 

@@ -10,8 +10,9 @@ import type { KafkaAccess } from '../stack/kafka-client.ts';
 import { HttpClient, protocolsOf } from '../traffic/client.ts';
 import { Consumer, type Reading } from '../traffic/consumer.ts';
 import { Producer, type ProduceSender, type RequestSize } from '../traffic/producer.ts';
-import { readStored } from '../traffic/read-back.ts';
+import { readStored, type StoredRecords } from '../traffic/read-back.ts';
 import { FleetLedger } from './fleet-ledger.ts';
+import type { DeliveryIdentity } from './group-books.ts';
 
 const PRODUCER_COUNT = 8;
 /** With keys: one in so many producers repeats its requests by itself. */
@@ -37,7 +38,7 @@ export interface FleetOptions {
   urls: readonly string[];
   /** Of a secure system. */
   tls?: ClientTls | undefined;
-  /** The Kafka from which the topic is read back. */
+  /** The Kafka from which `finish` reads the topic back. */
   kafka: KafkaAccess;
   /** With `PARTITION_COUNT` partitions. */
   topic: string;
@@ -52,10 +53,12 @@ export interface FleetOptions {
   keys?: 'each' | 'twins' | undefined;
   /** Acknowledged records whose delivery is not awaited at the end: a planted fault has lost them. */
   lostRecords?: ReadonlySet<number> | undefined;
+  /** Default: `place`. */
+  identity?: DeliveryIdentity | undefined;
 }
 
 export class Fleet {
-  readonly ledger = new FleetLedger(() => performance.now());
+  readonly ledger: FleetLedger;
   readonly #options: FleetOptions;
   readonly #runId = randomBytes(4).toString('hex');
   readonly #clients: HttpClient[];
@@ -67,6 +70,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.ledger = new FleetLedger(() => performance.now(), options.identity);
     this.#history = options.keys && new KeyedHistory(() => performance.now());
     const protocols = protocolsOf(options.tls);
     this.#clients = options.urls.flatMap((_, first) =>
@@ -113,17 +117,36 @@ export class Fleet {
    * reads the topic back. Errors: those of kafkajs.
    */
   async finish(): Promise<void> {
+    await this.endProducing();
+    await this.endConsuming();
+    const stored = await this.readBack(this.#options.kafka);
+    this.ledger.compareWithKafka(stored);
+    this.#keyed = this.#history && summarizeHistory(this.#history.requests, stored.places);
+  }
+
+  /** For callers that do more than `finish`: no more records are sent, and the last ones have their responses. */
+  async endProducing(): Promise<void> {
     await Promise.all(this.#producers.map((producer) => producer.stop()));
     this.ledger.endTraffic();
+  }
+
+  /** Waits until every acknowledged record is delivered, and deletes the consumers. */
+  async endConsuming(): Promise<void> {
     const deadlineMs = performance.now() + DRAIN_TIMEOUT_MS;
     while (this.#isDelivering() && performance.now() < deadlineMs) await delay(DRAIN_POLL_MS);
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
     await this.#closeClients();
-    const { kafka, topic } = this.#options;
+  }
+
+  /** The records of the fleet in its topic. Errors: those of kafkajs. */
+  async readBack(kafka: KafkaAccess): Promise<StoredRecords> {
     const signal = AbortSignal.timeout(READ_BACK_TIMEOUT_MS);
-    const stored = await readStored({ kafka, topic, runId: this.#runId, signal });
-    this.ledger.compareWithKafka(stored);
-    this.#keyed = this.#history && summarizeHistory(this.#history.requests, stored.places);
+    return await readStored({ kafka, topic: this.#options.topic, runId: this.#runId, signal });
+  }
+
+  /** Of its groups' names in Kafka: the name in the ledger follows. */
+  get groupPrefix(): string {
+    return `chaos-${this.#runId}-`;
   }
 
   #isDelivering(): boolean {
@@ -189,7 +212,7 @@ export class Fleet {
           topic: this.#options.topic,
           runId: this.#runId,
           reading,
-          group: `chaos-${this.#runId}-${name}`,
+          group: `${this.groupPrefix}${name}`,
           name: `consumer-${index + 1}`,
           readsCommitted: this.#history !== undefined,
         }),

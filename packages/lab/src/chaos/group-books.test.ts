@@ -54,6 +54,17 @@ test('a record that is twice in Kafka is not a duplicate of the group', () => {
   expect(books.summarize().duplicatesTo.size).toBe(0);
 });
 
+test('of records that move between Kafka clusters, the record says what comes again', () => {
+  const books = new GroupBooks('g', () => 7, 'record');
+  books.delivered('a', [{ record: 1, partition: 0, offset: 4 }]);
+  books.delivered('b', [
+    { record: 2, partition: 0, offset: 4 },
+    { record: 1, partition: 0, offset: 3 },
+  ]);
+  const before = { record: 1, partition: 0, offset: 4 };
+  expect(books.repeats).toEqual([{ consumer: 'b', before, beforeAtMs: 7, isLate: false }]);
+});
+
 test('the longest time without a delivery is that of the group, and that of the consumer that waited longest', () => {
   const { books, pass } = newBooks();
   pass(9_000);

@@ -1,5 +1,19 @@
 /** The ledger of one group: records by consumer, duplicates and gaps. */
 import type { Delivery } from '../traffic/books.ts';
+import { Gap } from './gap.ts';
+
+/** What makes two deliveries the same: the offset, or where records move from one Kafka cluster to another, the record. */
+export type DeliveryIdentity = 'place' | 'record';
+
+/** A repeated delivery. */
+export interface Repeat {
+  consumer: string;
+  /** The delivery before, and when it was. */
+  before: Delivery;
+  beforeAtMs: number;
+  /** Whether it must not happen as long as a group keeps its offsets: see {@link GroupSummary.lateDuplicates}. */
+  isLate: boolean;
+}
 
 export interface GroupSummary {
   /** Repeated deliveries of an offset to the group, by consumer. */
@@ -17,24 +31,30 @@ interface Given {
   consumer: string;
   poll: number;
   delivery: Delivery;
+  atMs: number;
 }
 
 export class GroupBooks {
   readonly name: string;
   readonly #now: () => number;
+  readonly #identity: DeliveryIdentity;
   readonly #given = new Map<string, Given>();
   readonly #records = new Set<number>();
   readonly #pollCounts = new Map<string, number>();
-  readonly #duplicatesTo = new Map<string, number>();
+  readonly #repeats: Repeat[] = [];
   readonly #groupGap = new Gap();
   readonly #consumerGaps = new Map<string, Gap>();
-  #lateDuplicates = 0;
   #endedAtMs: number | undefined;
 
   /** `now`: monotonic, in milliseconds. */
-  constructor(name: string, now: () => number) {
+  constructor(name: string, now: () => number, identity: DeliveryIdentity = 'place') {
     this.name = name;
     this.#now = now;
+    this.#identity = identity;
+  }
+
+  get repeats(): readonly Repeat[] {
+    return this.#repeats;
   }
 
   has(record: number): boolean {
@@ -48,12 +68,13 @@ export class GroupBooks {
 
   delivered(consumer: string, deliveries: readonly Delivery[]): void {
     const poll = (this.#pollCounts.get(consumer) ?? 0) + 1;
+    const atMs = this.#now();
     for (const delivery of deliveries) {
       const { record, partition, offset } = delivery;
-      const place = `${partition}/${offset}`;
-      const before = this.#given.get(place);
-      if (before !== undefined) this.#countDuplicate(consumer, before);
-      this.#given.set(place, { consumer, poll, delivery });
+      const id = this.#identity === 'place' ? `${partition}/${offset}` : String(record);
+      const before = this.#given.get(id);
+      if (before !== undefined) this.#noteRepeat(consumer, before);
+      this.#given.set(id, { consumer, poll, delivery, atMs });
       this.#records.add(record);
     }
     this.#pollCounts.set(consumer, poll);
@@ -67,18 +88,18 @@ export class GroupBooks {
 
   summarize(): GroupSummary {
     const atMs = this.#endedAtMs ?? this.#now();
+    const byConsumer = Map.groupBy(this.#repeats, ({ consumer }) => consumer);
     return {
-      duplicatesTo: this.#duplicatesTo,
-      lateDuplicates: this.#lateDuplicates,
+      duplicatesTo: new Map([...byConsumer].map(([consumer, { length }]) => [consumer, length])),
+      lateDuplicates: this.#repeats.filter(({ isLate }) => isLate).length,
       longestGapMs: this.#groupGap.longestMs(atMs),
       longestWaitMs: Math.max(0, ...[...this.#consumerGaps.values()].map((gap) => gap.longestMs(atMs))),
     };
   }
 
-  #countDuplicate(consumer: string, before: Given): void {
-    this.#duplicatesTo.set(consumer, (this.#duplicatesTo.get(consumer) ?? 0) + 1);
-    const hasPolledSince = (this.#pollCounts.get(before.consumer) ?? 0) > before.poll;
-    if (hasPolledSince) this.#lateDuplicates += 1;
+  #noteRepeat(consumer: string, { delivery, atMs, ...before }: Given): void {
+    const isLate = (this.#pollCounts.get(before.consumer) ?? 0) > before.poll;
+    this.#repeats.push({ consumer, before: delivery, beforeAtMs: atMs, isLate });
   }
 
   #noteDelivery(consumer: string): void {
@@ -87,20 +108,5 @@ export class GroupBooks {
     this.#consumerGaps.set(consumer, gap);
     gap.end(atMs);
     this.#groupGap.end(atMs);
-  }
-}
-
-/** The longest time between two consecutive moments. */
-class Gap {
-  #sinceMs: number | undefined;
-  #longestMs = 0;
-
-  end(atMs: number): void {
-    this.#longestMs = this.longestMs(atMs);
-    this.#sinceMs = atMs;
-  }
-
-  longestMs(atMs: number): number {
-    return this.#sinceMs === undefined ? 0 : Math.max(this.#longestMs, atMs - this.#sinceMs);
   }
 }

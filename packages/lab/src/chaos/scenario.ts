@@ -40,10 +40,10 @@ export type Action =
   /** No gateway sees a region down any more. */
   | { kind: 'awaitWell' };
 
-export interface Step {
+export interface Step<Performed = Action> {
   /** Seconds from the start of the traffic; later when the previous step takes longer. */
   atSecond: number;
-  action: Action;
+  action: Performed;
 }
 
 export interface Allowance {
@@ -57,8 +57,8 @@ export interface Allowance {
   brokenConnections: 'none' | 'ofOwnGateway';
 }
 
-export interface Plan {
-  steps: Step[];
+export interface Plan<Performed = Action> {
+  steps: Step<Performed>[];
   /** The end of the traffic; later when the steps take longer. */
   endSecond: number;
 }

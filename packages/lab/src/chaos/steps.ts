@@ -25,7 +25,12 @@ export const WARM_UP_SECONDS = 3;
 const AFTERMATH_SECONDS = 6;
 
 export function plan(steps: Step[]): Plan {
-  return { steps, endSecond: Math.max(...steps.map(({ atSecond }) => atSecond)) + AFTERMATH_SECONDS };
+  return { steps, endSecond: endOf(steps) };
+}
+
+/** The end of the traffic. */
+export function endOf(steps: readonly Pick<Step, 'atSecond'>[]): number {
+  return Math.max(...steps.map(({ atSecond }) => atSecond)) + AFTERMATH_SECONDS;
 }
 
 /** An action, and its reversal `seconds` later. */

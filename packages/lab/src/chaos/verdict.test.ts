@@ -22,6 +22,7 @@ const GOOD: FleetSummary = {
   mostDuplicatesToOne: 4,
   longestGapMs: 900,
   longestWaitMs: 2_000,
+  longestProduceGapMs: 700,
 };
 const ALLOWED: Allowance = { detectionMs: 600, workMs: 400, duplicates: 'lastBatch', brokenConnections: 'none' };
 const BROKEN = { operation: 'poll', kind: 'connection lost', count: 2 } as const;

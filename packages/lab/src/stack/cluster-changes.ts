@@ -10,12 +10,21 @@ import type { Stack } from './stack.ts';
 const TIMEOUT_MS = 70_000;
 
 /** Returns a sentence about the result. Errors: `refused`, with the gateway's reason. */
-export async function changeCluster(stack: Stack, cluster: RegionName, change: 'promote' | 'rejoin'): Promise<string> {
+export async function changeCluster(
+  stack: Stack,
+  cluster: RegionName,
+  change: 'promote' | 'rejoin',
+  { force }: { force?: boolean } = {},
+): Promise<string> {
   const { tier1, adminToken, agent } = stack;
   const { statusCode, body } = await request(`${tier1.admin}/api/clusters/${cluster}/${change}`, {
     method: 'POST',
     dispatcher: agent,
-    headers: { authorization: `Bearer ${adminToken}` },
+    headers: {
+      authorization: `Bearer ${adminToken}`,
+      ...(force === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    body: force === undefined ? null : JSON.stringify({ force }),
     headersTimeout: TIMEOUT_MS,
     bodyTimeout: TIMEOUT_MS,
   });

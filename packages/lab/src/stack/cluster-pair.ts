@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
 import { type KafkaCluster, type KafkaOptions, startKafka } from './kafka.ts';
-import { DEFAULT_CLUSTER_ID } from './kafka-broker.ts';
+import { type BrokerProperties, DEFAULT_CLUSTER_ID } from './kafka-broker.ts';
 import { resolveMirrorRuntime } from './kafka-runtime.ts';
 import type { Direction } from './mirror-maker.ts';
+import { type PeerPorts, peerAddress, peerProperties } from './peer-link.ts';
 import { REGION_NAMES, type RegionName } from './regions.ts';
 import { Replication } from './replication.ts';
 
@@ -13,42 +14,60 @@ export const FIRST_ACTIVE: RegionName = 'east';
 /** `causeway-lab-002`. */
 const WEST_CLUSTER_ID = 'Y2F1c2V3YXktbGFiLTAwMg';
 
-export interface ClusterPairOptions extends Omit<KafkaOptions, 'ports' | 'clusterName' | 'clusterId'> {
+export type PeerPortsOf = Readonly<Record<RegionName, PeerPorts>>;
+
+export interface ClusterPairOptions extends Omit<KafkaOptions, 'ports' | 'clusterName' | 'clusterId' | 'properties'> {
   ports: Readonly<Record<RegionName, readonly number[]>>;
+  properties?: BrokerProperties | undefined;
+  /** Given: the other region reaches each Kafka over a `PeerLink`, which the caller starts. With one broker each. */
+  peerPorts?: PeerPortsOf | undefined;
 }
 
 export class ClusterPair {
   readonly kafkas: Readonly<Record<RegionName, KafkaCluster>>;
   readonly replication: Replication;
 
-  private constructor(kafkas: Record<RegionName, KafkaCluster>, replication: Replication) {
+  readonly #peerPorts: PeerPortsOf | undefined;
+
+  private constructor(
+    kafkas: Record<RegionName, KafkaCluster>,
+    { replication, peerPorts }: { replication: Replication; peerPorts: PeerPortsOf | undefined },
+  ) {
     this.kafkas = kafkas;
     this.replication = replication;
+    this.#peerPorts = peerPorts;
   }
 
   /** Starts both; nothing is replicated yet. Errors: those of `startKafka` and `resolveMirrorRuntime`. */
   static async start(options: ClusterPairOptions): Promise<ClusterPair> {
-    const { ports, directory, logDirectory, reaper, onEvent } = options;
+    const { ports, peerPorts, directory, logDirectory, reaper, onEvent } = options;
     const runtime = await resolveMirrorRuntime(options);
     const start = (name: RegionName): Promise<KafkaCluster> =>
       startKafka({
         ...options,
         ports: ports[name],
+        properties: { ...options.properties, ...(peerPorts && peerProperties(ports[name], peerPorts[name])) },
         clusterName: `${name} Kafka`,
         clusterId: name === 'east' ? DEFAULT_CLUSTER_ID : WEST_CLUSTER_ID,
         directory: join(directory, name),
       });
     const [east, west] = await bothOrNone(REGION_NAMES.map(start));
-    return new ClusterPair({ east, west }, new Replication({ directory, logDirectory, runtime, reaper, onEvent }));
+    const replication = new Replication({ directory, logDirectory, runtime, reaper, onEvent });
+    return new ClusterPair({ east, west }, { replication, peerPorts });
   }
 
   get addresses(): Record<RegionName, string> {
     return { east: this.kafkas.east.bootstrap, west: this.kafkas.west.bootstrap };
   }
 
+  /** MirrorMaker runs beside its target. */
   direction(source: RegionName): Direction {
-    const named = (name: RegionName) => ({ name, bootstrap: this.kafkas[name].bootstrap });
-    return { source: named(source), target: named(otherThan(source)) };
+    const target = otherThan(source);
+    const peer = this.#peerPorts?.[source];
+    return {
+      source: { name: source, bootstrap: peer === undefined ? this.kafkas[source].bootstrap : peerAddress(peer) },
+      target: { name: target, bootstrap: this.kafkas[target].bootstrap },
+    };
   }
 
   isUp(region: RegionName): boolean {

@@ -81,7 +81,7 @@ export async function startOrUseKafka({
   };
   const { kafka: east, westKafka: west } = ports;
   if (west === undefined) return { kafka: await startKafka({ ...common, ports: east }), pair: undefined };
-  const pair = await ClusterPair.start({ ...common, ports: { east, west } });
+  const pair = await ClusterPair.start({ ...common, ports: { east, west }, peerPorts: options.peerPorts });
   return { kafka: pair.kafkas[FIRST_ACTIVE], pair };
 }
 

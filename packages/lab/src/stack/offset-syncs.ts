@@ -20,10 +20,15 @@ const PARTITION_BYTES = 4;
 const OFFSET_BYTES = 8;
 
 /** The last one of each partition that MirrorMaker has copied in this direction. */
-export async function readLastSyncs({ source, target }: Direction): Promise<OffsetSync[]> {
+export async function readLastSyncs(direction: Direction): Promise<OffsetSync[]> {
+  const last = new Map((await readSyncs(direction)).map((sync) => [`${sync.partition} ${sync.topic}`, sync]));
+  return [...last.values()];
+}
+
+/** All that Kafka has not compacted yet, in their order. */
+export async function readSyncs({ source, target }: Direction): Promise<OffsetSync[]> {
   const records = await readInternalTopic(target.bootstrap, topicOf(source.name));
-  const last = new Map(records.map((record) => [record.key.toString('base64'), record]));
-  return [...last.values()].flatMap(({ key, value }) => (value === null ? [] : [decode(key, value)]));
+  return records.flatMap(({ key, value }) => (value === null ? [] : [decode(key, value)]));
 }
 
 /** MirrorMaker takes them for its own. */

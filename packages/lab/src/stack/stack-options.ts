@@ -1,4 +1,5 @@
 /** How a stack is started. */
+import type { PeerPortsOf } from './cluster-pair.ts';
 import type { StackPorts } from './ports.ts';
 import type { ProcessEvent } from './process.ts';
 import type { RegionHost } from './programs.ts';
@@ -27,6 +28,8 @@ export interface StackOptions {
   brokerCount?: 1 | 3 | undefined;
   /** With two, each region has a Kafka of its own, and MirrorMaker fills that of the region that stands by. Default: 1. */
   clusterCount?: 1 | 2 | undefined;
+  /** With two clusters: each is reached from the other region over a `PeerLink`, by MirrorMaker, and by bridges if the YAML says so. */
+  peerPorts?: PeerPortsOf | undefined;
   /** Broker properties on top of the lab's. */
   kafkaProperties?: Readonly<Record<string, string>> | undefined;
   /** Regions that do not run on loopback. */
