@@ -72,7 +72,11 @@ const OWN_STATUSES: Readonly<Record<string, string[]>> = {
   createConsumer: ['429'],
 };
 
-const OWN_QUERIES: Readonly<Record<string, string[]>> = { poll: ['on_error'] };
+const OWN_QUERIES: Readonly<Record<string, string[]>> = {
+  poll: ['on_error'],
+  send: ['acks'],
+  sendToPartition: ['acks'],
+};
 const OWN_TYPES: Readonly<Record<string, string[]>> = { createTopic: [V] };
 
 const document = openApiDocument('1.2.3') as {

@@ -13,7 +13,7 @@ import {
   type Promotion,
 } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
-import { remainingMs, within } from '../kafka/client/limits.ts';
+import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { ClusterLog } from './cluster-log.ts';
@@ -37,7 +37,7 @@ type Note = Pick<RecordNote, 'by' | 'reason'>;
 
 /** How long the other cluster may take to respond, before it counts as unreachable. */
 const REACH_TIMEOUT_MS = 2000;
-/** Committed offsets are carried over within this time: the clients wait for the promotion. */
+/** Committed offsets are carried over within this time at least; by force, at most: the clients wait for the promotion. */
 const CARRY_OVER_MS = 2000;
 /** The pause ends by itself this much later than the promoter gives up. */
 const PAUSE_MARGIN_MS = 5000;
@@ -132,7 +132,8 @@ export class Promoter {
           `replication did not catch up within ${switchOverTimeoutMs} ms: ${missing} records are missing`,
         );
       }
-      await this.#carryOverFromPeer();
+      // A cluster without any group yet creates a topic for them first.
+      await this.#carryOverFromPeer(within(Math.max(CARRY_OVER_MS, remainingMs(limits))));
     } catch (error) {
       if (!mayLose) {
         await this.#writeTo(peer, { kind: 'resumed', id }, note).catch(() => {});
@@ -203,9 +204,9 @@ export class Promoter {
     }
   }
 
-  async #carryOverFromPeer(): Promise<void> {
+  async #carryOverFromPeer(limits: Limits): Promise<void> {
     const { replication, groups, log } = this.#options;
-    const carried = await replication?.carryOverFromPeer(groups(), within(CARRY_OVER_MS));
+    const carried = await replication?.carryOverFromPeer(groups(), limits);
     if (carried === undefined) return;
     log.info({ ...carried }, 'committed offsets of consumers carried over');
     const [failed] = carried.failed;
