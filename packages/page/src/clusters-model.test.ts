@@ -72,8 +72,8 @@ test.each<[string, { east?: object; west?: object }, object, string]>([
     'an unknown number of records',
   ],
   [
-    'unknown, where the reports are of the other direction',
-    { east: { replication: replicationOf('west', 'east') }, west: { replication: replicationOf('west', 'east') } },
+    'unknown, where the reports are of other directions',
+    { east: { replication: replicationOf('west', 'east') }, west: { replication: replicationOf('north', 'west') } },
     { kind: 'unmeasured', problem: 'no bridge measures it', status: null },
     'an unknown number of records',
   ],
