@@ -8,6 +8,7 @@ export const PROGRAMS = [
   'packages/gateway/src/main.ts',
   'packages/bridge/src/main.ts',
   'packages/status/src/main.ts',
+  'packages/status/src/clusters/main.ts',
   'packages/status/src/healthy/main.ts',
   'packages/lab/src/traffic/main.ts',
 ] as const;

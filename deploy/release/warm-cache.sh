@@ -10,6 +10,7 @@ printf 'bridge: { name: a, region: a }\nkafka: { bootstrapServers: ["127.0.0.1:1
 "$root/bin/causeway" gateway --config "$scratch/gateway.yaml" --check
 "$root/bin/causeway" bridge --config "$scratch/bridge.yaml" --check
 "$root/bin/causeway" status --help >/dev/null
+"$root/bin/causeway" clusters --help >/dev/null
 "$root/bin/causeway" traffic --help >/dev/null
 # No program responds: its exit code is 1.
 "$root/bin/causeway" healthy http://127.0.0.1:1 2>/dev/null || [ $? -eq 1 ]

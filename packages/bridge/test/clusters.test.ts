@@ -430,6 +430,11 @@ test('a cluster that returns is fenced, also for a bridge that starts; it rejoin
     promotion: { number: 6, cluster: 'west' },
     report: { lost: 'east', isFinal: true, ranges: [{ topic, partition: 0, records: 3 }] },
   });
+  const [{ from, to }] = rejoined.body.report.ranges;
+  const tail = await ask(starting, '/tail', { topic, partition: 0, from, to });
+  expect(tail.body).toMatchObject({ next: null, records: [{ offset: from }, {}, {}] });
+  const beyond = await ask(starting, '/tail', { topic, partition: 0, from: from - 1, to });
+  expect(beyond).toMatchObject({ status: 409, body: { message: expect.stringContaining('in no final report') } });
   await untilMode(starting, 'east;standby');
   expect((await ask(w(0), '')).body.reports[0]).toEqual(rejoined.body.report);
   expect((await ask(eastBridge, '/rejoin', {})).status).toBe(409);

@@ -91,6 +91,8 @@ export const CLUSTERS_PATH = '/causeway-clusters';
 export const PROMOTE_PATH = `${CLUSTERS_PATH}/promote`;
 /** `POST` to a bridge of a fenced cluster: lets it stand by. */
 export const REJOIN_PATH = `${CLUSTERS_PATH}/rejoin`;
+/** `POST` {@link TailRequest} to a bridge of a cluster that was lost: {@link TailRecords}. */
+export const TAIL_PATH = `${CLUSTERS_PATH}/tail`;
 
 const Closed = { additionalProperties: false };
 const Nullable = <Schema extends Parameters<typeof Type.Array>[0]>(schema: Schema) => Type.Union([schema, Type.Null()]);
@@ -217,6 +219,44 @@ export const ClusterStatus = Type.Object(
   { $id: 'ClusterStatus', ...Closed },
 );
 export type ClusterStatus = Static<typeof ClusterStatus>;
+
+/** Asks a lost cluster for records that it alone has: a part of a {@link LostRange} of its final report. */
+export const TailRequest = Type.Object(
+  {
+    topic: Type.String({ minLength: 1 }),
+    partition: Type.Integer({ minimum: 0 }),
+    from: Type.Integer({ minimum: 0 }),
+    /** The offset behind the last one. */
+    to: Type.Integer({ minimum: 0 }),
+  },
+  { $id: 'TailRequest', ...Closed },
+);
+export type TailRequest = Static<typeof TailRequest>;
+
+const Bytes = Nullable(Type.String({ description: 'Base64 (RFC 4648); null as in Kafka.' }));
+
+export const TailRecord = Type.Object(
+  {
+    offset: Type.Integer({ minimum: 0 }),
+    timestamp: Type.Integer({ description: 'Milliseconds since 1970, as in Kafka.' }),
+    key: Bytes,
+    value: Bytes,
+    headers: Type.Array(Type.Object({ key: Bytes, value: Bytes }, Closed)),
+  },
+  { $id: 'TailRecord', ...Closed },
+);
+export type TailRecord = Static<typeof TailRecord>;
+
+/** Committed records, in order. */
+export const TailRecords = Type.Object(
+  {
+    records: Type.Array(TailRecord),
+    /** Where the next request begins; null at the end of the range. */
+    next: Nullable(Type.Integer({ minimum: 0 })),
+  },
+  { $id: 'TailRecords', ...Closed },
+);
+export type TailRecords = Static<typeof TailRecords>;
 
 /** Response to {@link PromoteRequest}: 200, or 409 with the reason as the error's message and the promotion in the header. */
 export const PromoteResponse = Type.Object(

@@ -1,7 +1,6 @@
 /** The command line of `npm run status`, and the address of the gateway that it reads. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Gateway, type Surroundings, whichGateway } from './gateway.ts';
 
 export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--ca FILE] [--watch] [--json]
        npm run status -- --consumers [--filter TEXT] …
@@ -18,28 +17,17 @@ export const USAGE = `Usage: npm run status -- [--url URL] [--token TOKEN] [--ca
 
 Exit code: 0 up, 1 degraded, 2 down or no gateway responds.`;
 
-const DEFAULT_URL = 'http://127.0.0.1:8081';
-
-export interface StatusArguments {
-  url: string;
-  token: string | undefined;
-  caFile: string | undefined;
+export interface StatusArguments extends Gateway {
   isWatching: boolean;
   isJson: boolean;
   /** Lists the consumers with this text, the empty one all; `undefined` shows the regions. */
   consumerFilter: string | undefined;
 }
 
-export interface Surroundings {
-  env: Readonly<Record<string, string | undefined>>;
-  /** Directories to search for the file of a running lab, in this order. */
-  directories: readonly string[];
-}
-
 /** Errors: `Error` for an invalid argument. */
 export function readArguments(
   args: readonly string[],
-  { env, directories }: Surroundings,
+  surroundings: Surroundings,
 ): StatusArguments | 'help' | 'version' {
   const { values } = parseArgs({
     args: [...args],
@@ -57,45 +45,12 @@ export function readArguments(
   });
   if (values.help === true) return 'help';
   if (values.version === true) return 'version';
-  if (values.url !== undefined && !/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
-    throw new Error(`--url ${values.url} is not a URL such as ${DEFAULT_URL}`);
-  }
   const { consumers = false, filter } = values;
   if (filter !== undefined && !consumers) throw new Error('--filter is for --consumers');
-  const lab = findLab(directories);
-  const url = (values.url ?? lab?.admin ?? DEFAULT_URL).replace(/\/+$/, '');
-  const token = values.token ?? (env['CAUSEWAY_ADMIN_TOKEN'] || undefined);
   return {
-    url,
-    // The lab's token is for the lab's gateway alone.
-    token: token ?? (url === lab?.admin ? lab.token : undefined),
-    caFile: values.ca ?? (env['CAUSEWAY_CA_FILE'] || lab?.caFile),
+    ...whichGateway(values, surroundings),
     isWatching: values.watch === true,
     isJson: values.json === true,
     consumerFilter: consumers ? (filter ?? '') : undefined,
   };
-}
-
-interface Lab {
-  admin: string;
-  token: string | undefined;
-  caFile: string | undefined;
-}
-
-function findLab(directories: readonly string[]): Lab | undefined {
-  for (const directory of directories) {
-    try {
-      const text = readFileSync(join(directory, '.causeway/stack.json'), 'utf8');
-      const { tier1, tls } = JSON.parse(text) as {
-        tier1?: { admin?: string; adminToken?: string };
-        tls?: { caFile?: string };
-      };
-      if (typeof tier1?.admin === 'string') {
-        return { admin: tier1.admin, token: tier1.adminToken, caFile: tls?.caFile };
-      }
-    } catch {
-      // No lab runs there.
-    }
-  }
-  return undefined;
 }

@@ -1,10 +1,6 @@
 /** `npm run status`: the state of the system from the admin API of any gateway, also as exit code. */
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import type { State } from '@causeway/protocol/admin/model.ts';
@@ -14,6 +10,7 @@ import { type Asked, askGateway } from './ask.ts';
 import { consumerList } from './consumer-list.ts';
 import type { Paint } from './paint.ts';
 import { picture } from './picture.ts';
+import { trustAuthority } from './trust-authority.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const INTERVAL_MS = 1_000;
@@ -24,7 +21,6 @@ const EXIT_CODES: Readonly<Record<State, number>> = { up: 0, degraded: 1, down: 
 const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 const isColoured = process.stdout.isTTY === true && !process.env['NO_COLOR'];
 const paint: Paint = (colour, text) => (isColoured ? styleText(colour, text, { validateStream: false }) : text);
@@ -64,23 +60,6 @@ async function watch(options: StatusArguments): Promise<number> {
     await delay(INTERVAL_MS, undefined, { signal: end.signal }).catch(() => {});
   }
   return exitCode;
-}
-
-/** Errors: `Error` for a file that cannot be used. */
-function trustAuthority(file: string): void {
-  // npm runs scripts in the repository's root; INIT_CWD is where the person stands.
-  const path = resolve(process.env['INIT_CWD'] ?? '.', file);
-  try {
-    const found = readFileSync(path, 'utf8').match(CERTIFICATE) ?? [];
-    if (found.length === 0) throw new Error('it contains no certificate (PEM)');
-    // Errors: for invalid ones, which the next function ignores.
-    for (const certificate of found) new X509Certificate(certificate);
-    setDefaultCACertificates([...getCACertificates('default'), ...found]);
-  } catch (cause) {
-    throw new Error(`--ca ${file} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
-  }
 }
 
 async function main(): Promise<number> {

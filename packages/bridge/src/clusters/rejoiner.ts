@@ -1,8 +1,9 @@
 /** Lets a fenced cluster stand by again: reports what it alone has, and writes that it follows. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LossReport, Promotion, RejoinRequest } from '@causeway/protocol/clusters.ts';
+import type { LossReport, Promotion, RejoinRequest, TailRecord, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
+import type { StoredRecord } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
 import { type ClusterState, isSamePromotion } from './cluster-state.ts';
 import { leaseWaitMs } from './rules.ts';
@@ -24,6 +25,8 @@ export interface Rejoined {
 const REPORT_TIMEOUT_MS = 30_000;
 const REACH_TIMEOUT_MS = 2000;
 const BY = 'operator';
+/** Of records in one response; base64 makes a third more of them. */
+const TAIL_BYTES = 1_048_576;
 
 export class Rejoiner {
   readonly #options: RejoinerOptions;
@@ -80,6 +83,29 @@ export class Rejoiner {
     return final;
   }
 
+  /**
+   * Records that this cluster alone has, some at a time, to save them. Only those of its final report: no operator reads topics with it.
+   * Errors: `promotionRefused` for others; `kafkaUnavailable`.
+   */
+  async readTail({ topic, partition, from, to }: TailRequest): Promise<TailRecords> {
+    const { state, replication } = this.#options;
+    const { peer, self } = state;
+    const isOfReport = ({ lost, isFinal, ranges }: LossReport): boolean =>
+      lost === self &&
+      isFinal &&
+      ranges.some((one) => one.topic === topic && one.partition === partition && one.from <= from && to <= one.to);
+    if (replication === undefined || peer?.facts.reports.some(isOfReport) !== true) {
+      const message = `Offsets ${from} to ${to} of ${topic}-${partition} are in no final report of records that ${self} alone has`;
+      throw new BridgeError('promotionRefused', { message, promotion: state.promotionHeader });
+    }
+    const limits = within(REPORT_TIMEOUT_MS);
+    const { records, next } = await replication.readRecords(
+      { topic, partition, from, to },
+      { maxBytes: TAIL_BYTES, limits },
+    );
+    return { records: records.map(tailRecord), next: next ?? null };
+  }
+
   /** With `prefer: consistency`, the active cluster needs this one's log from then on: before this one can be promoted again. */
   async #join(promotion: Promotion): Promise<void> {
     const { state, prefer, requestTimeoutMs } = this.#options;
@@ -93,4 +119,19 @@ export class Rejoiner {
     }
     await delay(leaseWaitMs(peer.view.leaseMs ?? state.leaseMs));
   }
+}
+
+function tailRecord({ offset, timestampMs, key, value, headers, damage }: StoredRecord): TailRecord {
+  if (damage !== undefined) throw damage;
+  return {
+    offset: Number(offset),
+    timestamp: Number(timestampMs),
+    key: base64(key),
+    value: base64(value),
+    headers: headers.map(([name, text]) => ({ key: base64(name), value: base64(text) })),
+  };
+}
+
+function base64(bytes: Buffer | null): string | null {
+  return bytes?.toString('base64') ?? null;
 }

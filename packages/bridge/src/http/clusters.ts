@@ -1,5 +1,5 @@
 /** What gateways ask of a bridge about its Kafka cluster: its status, its promotion, and its return. */
-import { PROMOTION_HEADER, PromoteRequest, RejoinRequest } from '@causeway/protocol/clusters.ts';
+import { PROMOTION_HEADER, PromoteRequest, RejoinRequest, TailRequest } from '@causeway/protocol/clusters.ts';
 import type { FastifyReply } from 'fastify';
 import type { Clusters } from '../clusters/clusters.ts';
 import { BridgeError } from '../errors.ts';
@@ -25,5 +25,10 @@ export function addClusterRoutes(server: ApiServer, clusters: Clusters): void {
   server.onClusters('rejoinCluster', async (body, reply) => {
     const request = isEmptyBody(body) ? {} : (runAtOnce(decodeBody(body, RejoinRequest)) as RejoinRequest);
     return respondWith(reply, await clusters.rejoiner.rejoin(request));
+  });
+  server.onClusters('readTail', async (body, reply) => {
+    if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+    const request = runAtOnce(decodeBody(body, TailRequest)) as TailRequest;
+    return respondWith(reply, await clusters.rejoiner.readTail(request));
   });
 }

@@ -16,6 +16,7 @@ import { latestPoint, PromotionPoint, type PromotionPoints } from './points.ts';
 import type { CarriedOver, Replication, ReplicationRole } from './replication.ts';
 import { SourceTopics } from './source-topics.ts';
 import { type SyncMark, SyncTail } from './sync-tail.ts';
+import { type OffsetSpan, type ReadRecords, readSome } from './tail-reader.ts';
 import { type TwoWaySyncs, translateDescription } from './translate.ts';
 
 export interface NamedCluster {
@@ -208,6 +209,13 @@ export class MirrorReplication implements Replication {
       direction.copiedTo(place) ?? beginnings.get(partitionKey(place.topic, place.partition)) ?? 0;
     const clusters = { lost: this.#options.own.cluster, promoted: this.peer };
     return await completeLossReport(report, { ...clusters, syncs: syncs.index, ends, copiedTo, limits });
+  }
+
+  async readRecords(
+    span: OffsetSpan,
+    { maxBytes, limits }: { maxBytes: number; limits: Limits },
+  ): Promise<ReadRecords> {
+    return await readSome(this.#options.own.cluster, span, { maxBytes, limits });
   }
 
   status(): ReplicationStatus | undefined {

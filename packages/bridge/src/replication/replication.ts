@@ -8,6 +8,7 @@ import type { Limits } from '../kafka/client/limits.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import type { SyncMark } from './sync-tail.ts';
+import type { OffsetSpan, ReadRecords } from './tail-reader.ts';
 
 /** Committed offsets of the other cluster that are committed in this one now. */
 export interface CarriedOver {
@@ -66,6 +67,8 @@ export interface Replication {
    * the peer cannot be read.
    */
   completeReport(report: LossReport, limits: Limits): Promise<LossReport>;
+  /** Committed records of this cluster from `from` to before `to`, at least one if there is any. Errors: `kafkaUnavailable`. */
+  readRecords(span: OffsetSpan, options: { maxBytes: number; limits: Limits }): Promise<ReadRecords>;
   /** What would be lost if the source of the replication died now; `undefined` while nothing is replicated. */
   status(): ReplicationStatus | undefined;
 }

@@ -7,6 +7,9 @@ import { storedRecords } from '../kafka/fetch/stored-records.ts';
 import { TopicReader } from '../kafka/fetch/topic-reader.ts';
 import type { StoredRecord, TopicPartition } from '../records.ts';
 
+/** Of a record without key, value and headers, as JSON. */
+const RECORD_OVERHEAD_BYTES = 64;
+
 export interface OffsetSpan extends TopicPartition {
   from: number;
   /** The offset behind the last one. */
@@ -43,6 +46,35 @@ export async function* readSpan(
   } finally {
     await reader.close();
   }
+}
+
+export interface ReadRecords {
+  records: readonly StoredRecord[];
+  /** Where the next call begins; `undefined` at the end of the span. */
+  next: number | undefined;
+}
+
+/** The first of the committed records of the span, until they have `maxBytes`. Errors: as {@link readSpan}. */
+export async function readSome(
+  cluster: Cluster,
+  span: OffsetSpan,
+  { maxBytes, limits }: { maxBytes: number; limits: Limits },
+): Promise<ReadRecords> {
+  const some: StoredRecord[] = [];
+  let bytes = 0;
+  for await (const records of readSpan(cluster, span, limits)) {
+    for (const record of records) {
+      if (bytes >= maxBytes) return { records: some, next: Number(record.offset) };
+      some.push(record);
+      bytes += sizeOf(record);
+    }
+  }
+  return { records: some, next: undefined };
+}
+
+function sizeOf({ key, value, headers }: StoredRecord): number {
+  const ofHeaders = headers.reduce((sum, [name, text]) => sum + (name?.length ?? 0) + (text?.length ?? 0), 0);
+  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders + RECORD_OVERHEAD_BYTES;
 }
 
 /** How many records the span has. Errors: as {@link readSpan}. */

@@ -22,8 +22,14 @@ afterEach(async () => {
 });
 
 async function start(options: { now?: () => number } = {}, admin: object = {}): Promise<TestGateway> {
-  // What bridges say of a promotion, and of a cluster that rejoins.
-  const answer = answerJson({ promotion: { number: 1, cluster: 'south' }, kind: 'orderly', report: null });
+  // What bridges say of a promotion, and of a cluster that rejoins and its records.
+  const answer = answerJson({
+    promotion: { number: 1, cluster: 'south' },
+    kind: 'orderly',
+    report: null,
+    records: [],
+    next: null,
+  });
   const [east, west] = [await startUpstream(answer), await startUpstream(answer)];
   const south = await startUpstream(answer);
   const members = [
@@ -57,6 +63,11 @@ const CHANGES: Record<string, { path: string; options: AskOptions; what: string 
     path: '/api/clusters/south/promote',
     options: { method: 'POST' },
     what: 'active cluster: 0;north → 1;south (orderly)',
+  },
+  readTail: {
+    path: '/api/clusters/north/tail',
+    options: { ...put('{"topic":"t","partition":0,"from":3,"to":5}'), method: 'POST' },
+    what: 'records 3 to 5 of t-0 were read from cluster north',
   },
   rejoin: { path: '/api/clusters/north/rejoin', options: { method: 'POST' }, what: 'cluster north may stand by again' },
   // Changes nothing.

@@ -1,9 +1,16 @@
 /** Routes about Kafka clusters: what they are, which one is to become active, and which one may stand by again. */
 import { KafkaClusters, Promoted, PromoteOptions, Rejoined } from '@causeway/protocol/admin/model.ts';
-import { formatPromotion } from '@causeway/protocol/clusters.ts';
+import { formatPromotion, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { askRejoin, type Sender } from '../clusters/cluster-requests.ts';
+import {
+  type AskOptions,
+  askRejoin,
+  askTail,
+  type ClusterAnswer,
+  type ClusterPeer,
+  type Sender,
+} from '../clusters/cluster-requests.ts';
 import type { Promoter } from '../clusters/promoter.ts';
 import { GatewayError } from '../errors.ts';
 import { reasonOf } from './admin-client.ts';
@@ -58,6 +65,17 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     config: { errors: [404, 409, 502] },
     handler: (request) => rejoin(request, options),
   });
+  app.post<OfCluster & { Body: TailRequest }>('/api/clusters/:cluster/tail', {
+    schema: {
+      operationId: 'readTail',
+      summary: 'Returns records that a lost cluster alone has, of a range in its final report, some at a time.',
+      params: ofCluster,
+      body: TailRequest,
+      response: { 200: TailRecords },
+    },
+    config: { errors: [400, 404, 409, 415, 502] },
+    handler: (request) => readTail(request, options),
+  });
 }
 
 async function promote(
@@ -79,21 +97,41 @@ async function promote(
 }
 
 async function rejoin(request: FastifyRequest<OfCluster>, options: ClusterRoutesOptions): Promise<Rejoined> {
-  const { statuses, sender, clusters } = options;
   const { cluster } = request.params;
   assertKnown(options, cluster);
   request.change = `cluster ${cluster} may stand by again`;
+  const result = await askBridge(cluster, askRejoin, options);
+  return { ...result, clusters: describe(options) };
+}
+
+async function readTail(
+  request: FastifyRequest<OfCluster & { Body: TailRequest }>,
+  options: ClusterRoutesOptions,
+): Promise<TailRecords> {
+  const { cluster } = request.params;
+  assertKnown(options, cluster);
+  const { topic, partition, from, to } = request.body;
+  request.change = `records ${from} to ${to} of ${topic}-${partition} were read from cluster ${cluster}`;
+  return await askBridge(cluster, (peer, asking) => askTail(peer, request.body, asking), options);
+}
+
+/** Errors: `regionFailed`, `clusterRefused`. */
+async function askBridge<Result>(
+  cluster: string,
+  ask: (peer: ClusterPeer, options: AskOptions) => Promise<ClusterAnswer<Result>>,
+  { statuses, sender, clusters }: ClusterRoutesOptions,
+): Promise<Result> {
   const peer = statuses.peerOf(cluster);
   if (peer === undefined) {
     throw new GatewayError('regionFailed', `No region of cluster ${cluster} has an available target.`);
   }
-  const asking = askRejoin(peer, { sender: sender(), signal: AbortSignal.timeout(REJOIN_TIMEOUT_MS) });
+  const asking = ask(peer, { sender: sender(), signal: AbortSignal.timeout(REJOIN_TIMEOUT_MS) });
   const answer = await asking.catch((error: unknown) => {
     throw new GatewayError('regionFailed', `A bridge of cluster ${cluster} did not respond: ${reasonOf(error)}.`);
   });
   clusters.learn(answer.promotion, `region ${peer.region} reports it`);
   if (answer.kind === 'refused') throw new GatewayError('clusterRefused', answer.message);
-  return { ...answer.result, clusters: describe(options) };
+  return answer.result;
 }
 
 function describe(sources: ClusterSources): KafkaClusters {

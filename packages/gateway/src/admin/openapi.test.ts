@@ -1,5 +1,5 @@
 /** Every response of the admin API matches its OpenAPI document. */
-import { PROMOTE_PATH, REJOIN_PATH } from '@causeway/protocol/clusters.ts';
+import { PROMOTE_PATH, REJOIN_PATH, TAIL_PATH } from '@causeway/protocol/clusters.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -38,6 +38,10 @@ afterAll(async () => {
   await east.kill();
 });
 
+const RANGE = '{"topic":"t","partition":0,"from":3,"to":5}';
+const RECORD = { offset: 3, timestamp: 1, key: null, value: 'AA==', headers: [{ key: 'aA==', value: null }] };
+const TAIL = { records: [RECORD], next: 4 };
+
 function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
   const promotion = { number: 1, cluster: 'east' };
   return (request, response) => {
@@ -47,6 +51,9 @@ function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
       if (isFenced) answerJson({ promotion, report: null })(request, response);
       else answerJson({ error_code: 409, message: 'it is not fenced' }, 409)(request, response);
       isFenced = false;
+    } else if (request.url === TAIL_PATH) {
+      if (isFenced) answerJson(TAIL)(request, response);
+      else answerJson({ error_code: 409, message: 'in no final report' }, 409)(request, response);
     } else others(request, response);
   };
 }
@@ -89,6 +96,7 @@ test('all responses are as documented, and all documented statuses occur', async
   const weight = '/api/regions/{region}/weight';
   const promote = '/api/clusters/{cluster}/promote';
   const rejoin = '/api/clusters/{cluster}/rejoin';
+  const tail = '/api/clusters/{cluster}/tail';
   const answers: [string, string, AskOptions, number][] = [
     ['/healthy', '/healthy', {}, 200],
     ['/ready', '/ready', {}, 200],
@@ -120,10 +128,16 @@ test('all responses are as documented, and all documented statuses occur', async
     [promote, '/api/clusters/north/promote', { method: 'POST' }, 404],
     [promote, '/api/clusters/west/promote', { method: 'POST' }, 409],
     [promote, '/api/clusters/east/promote', { method: 'POST', body: '{}' }, 415],
+    [tail, '/api/clusters/east/tail', post(RANGE), 200],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 200],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 409],
     [rejoin, '/api/clusters/north/rejoin', { method: 'POST' }, 404],
     [rejoin, '/api/clusters/west/rejoin', { method: 'POST' }, 502],
+    [tail, '/api/clusters/east/tail', post(RANGE), 409],
+    [tail, '/api/clusters/east/tail', post('{}'), 400],
+    [tail, '/api/clusters/east/tail', { method: 'POST', body: RANGE }, 415],
+    [tail, '/api/clusters/north/tail', post(RANGE), 404],
+    [tail, '/api/clusters/west/tail', post(RANGE), 502],
     ['/api/events', '/api/events', { headers: json }, 200],
     ['/api/events', '/api/events?after=1&limit=1', { headers: json }, 200],
   ];

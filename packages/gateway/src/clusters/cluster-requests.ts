@@ -11,6 +11,9 @@ import {
   PromotionSchema,
   parsePromotion,
   REJOIN_PATH,
+  TAIL_PATH,
+  TailRecords,
+  type TailRequest,
 } from '@causeway/protocol/clusters.ts';
 import { GATEWAY_HEADER, OPERATOR_HEADER } from '@causeway/protocol/routing.ts';
 import { type Static, type TSchema, Type } from 'typebox';
@@ -41,8 +44,8 @@ export interface AskOptions {
   readonly signal: AbortSignal;
 }
 
-/** A status has at most 100 topics and 10 reports. */
-const MAX_BODY_BYTES = 4_194_304;
+/** A status has at most 100 topics and 10 reports; records of a tail have 1 MiB and the last of them. */
+const MAX_BODY_BYTES = 67_108_864;
 const JSON_TYPE = 'application/json';
 
 /** Errors: those of `fetchOnce`, and `Error` for an invalid response. */
@@ -65,6 +68,15 @@ export type RejoinResponse = Static<typeof RejoinResponse>;
 /** As {@link askStatus}. */
 export function askRejoin(peer: ClusterPeer, options: AskOptions): Promise<ClusterAnswer<RejoinResponse>> {
   return ask(peer, { method: 'POST', path: REJOIN_PATH, body: undefined, schema: RejoinResponse }, options);
+}
+
+/** As {@link askStatus}. */
+export function askTail(
+  peer: ClusterPeer,
+  request: TailRequest,
+  options: AskOptions,
+): Promise<ClusterAnswer<TailRecords>> {
+  return ask(peer, { method: 'POST', path: TAIL_PATH, body: request, schema: TailRecords }, options);
 }
 
 interface Question<Schema extends TSchema> {

@@ -79,5 +79,6 @@ test('internal operations have the paths that other versions use', () => {
     { internal: 'clusterStatus', method: 'GET', path: '/causeway-clusters' },
     { internal: 'promoteCluster', method: 'POST', path: '/causeway-clusters/promote' },
     { internal: 'rejoinCluster', method: 'POST', path: '/causeway-clusters/rejoin' },
+    { internal: 'readTail', method: 'POST', path: '/causeway-clusters/tail' },
   ]);
 });

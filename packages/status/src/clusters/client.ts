@@ -1,0 +1,74 @@
+/** The routes about Kafka clusters in the admin API of a gateway. Failures are sentences for operators. */
+import type { KafkaClusters, Promoted, Rejoined } from '@causeway/protocol/admin/model.ts';
+import type { TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
+import type { Gateway } from '../gateway.ts';
+
+/** Longer than a switch-over, or the count of a long tail. */
+const TIMEOUT_MS = 70_000;
+
+export class ClustersClient {
+  readonly #gateway: Gateway;
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  async list(): Promise<KafkaClusters> {
+    return (await this.#ask('GET', '/api/clusters')) as KafkaClusters;
+  }
+
+  async promote(cluster: string, isForced: boolean): Promise<Promoted> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/promote`, { force: isForced })) as Promoted;
+  }
+
+  async rejoin(cluster: string): Promise<Rejoined> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/rejoin`)) as Rejoined;
+  }
+
+  async readTail(cluster: string, range: TailRequest): Promise<TailRecords> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/tail`, range)) as TailRecords;
+  }
+
+  /** Errors: `Error` with the gateway's reason. */
+  async #ask(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
+    const { url, token } = this.#gateway;
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    let answer: Response;
+    let text: string;
+    try {
+      const content = body === undefined ? {} : { body: JSON.stringify(body) };
+      answer = await fetch(`${url}${path}`, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), ...content });
+      text = await answer.text();
+    } catch (error) {
+      throw new Error(
+        `No gateway responds at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
+        {
+          cause: error,
+        },
+      );
+    }
+    if (answer.ok) return JSON.parse(text);
+    throw new Error(messageOf(text) ?? `The gateway at ${url} responded with ${answer.status}`);
+  }
+}
+
+function pathOf(cluster: string): string {
+  return `/api/clusters/${encodeURIComponent(cluster)}`;
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
+  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
+}

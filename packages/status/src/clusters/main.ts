@@ -1,0 +1,124 @@
+/** `npm run clusters`: which Kafka cluster is active, its promotion, and the return of one that was lost. */
+import { resolve } from 'node:path';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { KafkaClusters, Promoted } from '@causeway/protocol/admin/model.ts';
+import { formatPromotion, type LossReport } from '@causeway/protocol/clusters.ts';
+import { versionLine } from '@causeway/protocol/version.ts';
+import { clusterLines } from '../cluster-lines.ts';
+import { trustAuthority } from '../trust-authority.ts';
+import { type ClusterArguments, readArguments, USAGE } from './arguments.ts';
+import { ClustersClient } from './client.ts';
+import { saveTail } from './save-tail.ts';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+/** A cluster that returns counts its records some seconds after its bridges serve. */
+const REPORT_TIMEOUT_MS = 60_000;
+const LOOK_EVERY_MS = 500;
+
+/** Returns lines for the operator. Errors: `Error` whose message says what was refused and why. */
+async function run({ command, cluster, isForced, file, isDiscarding, gateway }: ClusterArguments): Promise<string[]> {
+  const client = new ClustersClient(gateway);
+  const path = file === undefined ? undefined : resolve(process.env['INIT_CWD'] ?? '.', file);
+  switch (command) {
+    case 'list':
+      return clusterLines(await client.list(), { at: new Date().toISOString(), paint: (_, text) => text });
+    case 'promote':
+      return promotedLines(await client.promote(cluster, isForced));
+    case 'save':
+      return [await save(client, await finalReport(client, cluster), path)];
+    case 'rejoin': {
+      const clusters = await client.list();
+      const isFenced = clusters.members.some(({ name, mode }) => name === cluster && mode === 'fenced');
+      const lines: string[] = [];
+      // Otherwise the gateway says why it cannot rejoin.
+      if (isFenced && !isDiscarding) {
+        const report = await finalReport(client, cluster);
+        const count = countOf(report);
+        if (count > 0 && path === undefined) {
+          throw new Error(`${cluster} alone has ${count} records: save them with --save FILE, or give --discard`);
+        }
+        if (count > 0) lines.push(await save(client, report, path));
+      }
+      const { clusters: after, report } = await client.rejoin(cluster);
+      const count = report === null ? 'an unknown number of' : String(countOf(report));
+      return [
+        ...lines,
+        `${cluster} stands by; it alone has ${count} records.`,
+        `Start the replication from ${after.active} to ${cluster} (docs/disaster-recovery.md).`,
+      ];
+    }
+  }
+}
+
+/** What a cluster that returned alone has, once its bridges have counted it. Errors: `Error` if there is no such report in time. */
+async function finalReport(client: ClustersClient, cluster: string): Promise<LossReport> {
+  const deadlineMs = performance.now() + REPORT_TIMEOUT_MS;
+  for (;;) {
+    const report = reportOf(await client.list(), cluster);
+    if (report?.isFinal === true) return report;
+    if (performance.now() > deadlineMs) {
+      const what =
+        report === undefined ? 'There is no report of a loss' : 'No bridge has completed the report of the loss';
+      throw new Error(`${what} of ${cluster}: both clusters must be reachable from its bridges`);
+    }
+    await delay(LOOK_EVERY_MS);
+  }
+}
+
+function reportOf({ members }: KafkaClusters, cluster: string): LossReport | undefined {
+  const reports = members.flatMap(({ report }) => (report?.lost === cluster ? [report] : []));
+  return reports.find(({ isFinal }) => isFinal) ?? reports[0];
+}
+
+async function save(client: ClustersClient, report: LossReport, path: string | undefined): Promise<string> {
+  if (path === undefined) throw new Error('give --save FILE');
+  const count = await saveTail(client, report, path);
+  return `${count} records that ${report.lost} alone has are in ${path}.`;
+}
+
+function promotedLines({ promotion, kind, report, clusters }: Promoted): string[] {
+  const lines = [`${promotion.cluster} is active (${formatPromotion(promotion)}, ${kind}).`];
+  if (report !== null) {
+    lines.push(`It lacks ${countOf(report)} records of ${report.lost}, as far as they were seen:`);
+    for (const { topic, partition, from, to } of report.ranges) {
+      lines.push(`  ${topic} partition ${partition}, offsets ${from} to ${to - 1}`);
+    }
+  }
+  const others = clusters.members.filter(({ name }) => name !== promotion.cluster).map(({ name }) => name);
+  const sources = others.join(', ');
+  lines.push(
+    `Stop the replication from ${sources}, and start that from ${promotion.cluster} (docs/disaster-recovery.md).`,
+  );
+  return lines;
+}
+
+function countOf({ ranges }: LossReport): number {
+  return ranges.reduce((sum, { records }) => sum + records, 0);
+}
+
+async function main(): Promise<number> {
+  let options: ClusterArguments | 'help' | 'version';
+  try {
+    const directories = [process.env['INIT_CWD'] ?? process.cwd(), ROOT];
+    options = readArguments(process.argv.slice(2), { env: process.env, directories });
+    if (typeof options === 'object' && options.gateway.caFile !== undefined) trustAuthority(options.gateway.caFile);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
+    return 2;
+  }
+  if (options === 'help' || options === 'version') {
+    process.stdout.write(`${options === 'help' ? USAGE : versionLine()}\n`);
+    return 0;
+  }
+  try {
+    process.stdout.write(`${(await run(options)).join('\n')}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();
