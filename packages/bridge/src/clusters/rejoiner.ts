@@ -1,6 +1,13 @@
 /** Lets a fenced cluster stand by again: reports what it alone has, and writes that it follows. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LossReport, Promotion, RejoinRequest, TailRecord, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
+import type {
+  LossReport,
+  Promotion,
+  RejoinRequest,
+  TailRecord,
+  TailRecords,
+  TailRequest,
+} from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { StoredRecord } from '../records.ts';

@@ -1,6 +1,6 @@
 /** Routes about Kafka clusters: what they are, which one is to become active, and which one may stand by again. */
 import { KafkaClusters, Promoted, PromoteOptions, Rejoined } from '@causeway/protocol/admin/model.ts';
-import { formatPromotion, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
+import { formatPromotion, RejoinRequest, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import {
@@ -55,14 +55,19 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     handler: (request) => promote(request, options),
   });
-  app.post<OfCluster>('/api/clusters/:cluster/rejoin', {
+  app.post<OfCluster & { Body: RejoinRequest }>('/api/clusters/:cluster/rejoin', {
     schema: {
       operationId: 'rejoin',
       summary: 'Lets a fenced Kafka cluster stand by again, and reports what it has and the active one lacks.',
       params: ofCluster,
+      body: RejoinRequest,
       response: { 200: Rejoined },
     },
-    config: { errors: [404, 409, 502] },
+    config: { errors: [400, 404, 409, 415, 502] },
+    // Without a body a report is needed.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
     handler: (request) => rejoin(request, options),
   });
   app.post<OfCluster & { Body: TailRequest }>('/api/clusters/:cluster/tail', {
@@ -96,11 +101,15 @@ async function promote(
   return { promotion, kind, report, clusters: describe(options) };
 }
 
-async function rejoin(request: FastifyRequest<OfCluster>, options: ClusterRoutesOptions): Promise<Rejoined> {
+async function rejoin(
+  request: FastifyRequest<OfCluster & { Body: RejoinRequest }>,
+  options: ClusterRoutesOptions,
+): Promise<Rejoined> {
   const { cluster } = request.params;
   assertKnown(options, cluster);
-  request.change = `cluster ${cluster} may stand by again`;
-  const result = await askBridge(cluster, askRejoin, options);
+  const { isPeerGone = false } = request.body;
+  request.change = `cluster ${cluster} may stand by again${isPeerGone ? ', without a report' : ''}`;
+  const result = await askBridge(cluster, (peer, asking) => askRejoin(peer, { isPeerGone }, asking), options);
   return { ...result, clusters: describe(options) };
 }
 

@@ -131,6 +131,8 @@ test('all responses are as documented, and all documented statuses occur', async
     [tail, '/api/clusters/east/tail', post(RANGE), 200],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 200],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 409],
+    [rejoin, '/api/clusters/east/rejoin', post('{"isPeerGone":7}'), 400],
+    [rejoin, '/api/clusters/east/rejoin', { method: 'POST', body: '{}' }, 415],
     [rejoin, '/api/clusters/north/rejoin', { method: 'POST' }, 404],
     [rejoin, '/api/clusters/west/rejoin', { method: 'POST' }, 502],
     [tail, '/api/clusters/east/tail', post(RANGE), 409],

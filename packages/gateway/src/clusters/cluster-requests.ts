@@ -11,6 +11,7 @@ import {
   PromotionSchema,
   parsePromotion,
   REJOIN_PATH,
+  type RejoinRequest,
   TAIL_PATH,
   TailRecords,
   type TailRequest,
@@ -66,8 +67,12 @@ const RejoinResponse = Type.Object({ promotion: PromotionSchema, report: Type.Un
 export type RejoinResponse = Static<typeof RejoinResponse>;
 
 /** As {@link askStatus}. */
-export function askRejoin(peer: ClusterPeer, options: AskOptions): Promise<ClusterAnswer<RejoinResponse>> {
-  return ask(peer, { method: 'POST', path: REJOIN_PATH, body: undefined, schema: RejoinResponse }, options);
+export function askRejoin(
+  peer: ClusterPeer,
+  request: RejoinRequest,
+  options: AskOptions,
+): Promise<ClusterAnswer<RejoinResponse>> {
+  return ask(peer, { method: 'POST', path: REJOIN_PATH, body: request, schema: RejoinResponse }, options);
 }
 
 /** As {@link askStatus}. */

@@ -4,7 +4,7 @@ import { type Gateway, type Surroundings, whichGateway } from '../gateway.ts';
 
 export const USAGE = `Usage: npm run clusters -- [list]
        npm run clusters -- promote CLUSTER [--force]
-       npm run clusters -- rejoin CLUSTER [--save FILE | --discard]
+       npm run clusters -- rejoin CLUSTER [--save FILE | --discard | --peer-gone]
        npm run clusters -- save CLUSTER --save FILE
 
 list      which Kafka cluster is active, since when and why, and what a loss of it would cost
@@ -15,6 +15,7 @@ save      saves those records, also after it has rejoined
   --force        promote although records that were not replicated are lost
   --save FILE    a new file for the records: a line of JSON for each, keys and values in base64
   --discard      let it rejoin without saving them
+  --peer-gone    let it rejoin without a report, because the other cluster, which has that, is lost; it can be promoted then
   --url URL      the admin address of any tier-1 gateway; default: that of the lab that runs here, else http://127.0.0.1:8081
   --token TOKEN  the token of an operator (admin.tokens); also CAUSEWAY_ADMIN_TOKEN
   --ca FILE      PEM: the authority that signed the certificate of an https URL; also CAUSEWAY_CA_FILE
@@ -34,6 +35,7 @@ export interface ClusterArguments {
   /** `undefined`: none was given. */
   file: string | undefined;
   isDiscarding: boolean;
+  isPeerGone: boolean;
   gateway: Gateway;
 }
 
@@ -49,6 +51,7 @@ export function readArguments(
       force: { type: 'boolean', default: false },
       save: { type: 'string' },
       discard: { type: 'boolean', default: false },
+      'peer-gone': { type: 'boolean', default: false },
       url: { type: 'string' },
       token: { type: 'string' },
       ca: { type: 'string' },
@@ -64,9 +67,13 @@ export function readArguments(
   if (rest.length > 0) throw new Error(`${rest.join(' ')} is one argument too many`);
   if (command === 'list' && cluster !== '') throw new Error(`list shows all clusters, not ${cluster} alone`);
   if (command !== 'list' && cluster === '') throw new Error(`${command} needs the name of a cluster`);
-  const { force, save: file, discard } = values;
+  const { force, save: file, discard, 'peer-gone': isPeerGone } = values;
   if (force && command !== 'promote') throw new Error('--force is for promote');
   if (discard && command !== 'rejoin') throw new Error('--discard is for rejoin');
+  if (isPeerGone && command !== 'rejoin') throw new Error('--peer-gone is for rejoin');
+  if (isPeerGone && (discard || file !== undefined)) {
+    throw new Error('--peer-gone does without the report by which records are saved');
+  }
   if (discard && file !== undefined) throw new Error('--save and --discard exclude each other');
   if (file !== undefined && command !== 'rejoin' && command !== 'save')
     throw new Error('--save is for rejoin and save');
@@ -77,6 +84,7 @@ export function readArguments(
     isForced: force,
     file,
     isDiscarding: discard,
+    isPeerGone,
     gateway: whichGateway(values, surroundings),
   };
 }

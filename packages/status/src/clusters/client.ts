@@ -21,8 +21,8 @@ export class ClustersClient {
     return (await this.#ask('POST', `${pathOf(cluster)}/promote`, { force: isForced })) as Promoted;
   }
 
-  async rejoin(cluster: string): Promise<Rejoined> {
-    return (await this.#ask('POST', `${pathOf(cluster)}/rejoin`)) as Rejoined;
+  async rejoin(cluster: string, isPeerGone: boolean): Promise<Rejoined> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/rejoin`, { isPeerGone })) as Rejoined;
   }
 
   async readTail(cluster: string, range: TailRequest): Promise<TailRecords> {

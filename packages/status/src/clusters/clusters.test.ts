@@ -145,6 +145,8 @@ test.each([
   [['promote', 'east', 'west'], 'west is one argument too many'],
   [['rejoin', 'east', '--force'], '--force is for promote'],
   [['promote', 'east', '--discard'], '--discard is for rejoin'],
+  [['promote', 'east', '--peer-gone'], '--peer-gone is for rejoin'],
+  [['rejoin', 'east', '--peer-gone', '--save', 'f'], '--peer-gone does without the report'],
   [['rejoin', 'east', '--discard', '--save', 'f'], '--save and --discard exclude each other'],
   [['promote', 'east', '--save', 'f'], '--save is for rejoin and save'],
   [['save', 'east'], 'save needs --save FILE'],

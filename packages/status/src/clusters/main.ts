@@ -18,7 +18,15 @@ const REPORT_TIMEOUT_MS = 60_000;
 const LOOK_EVERY_MS = 500;
 
 /** Returns lines for the operator. Errors: `Error` whose message says what was refused and why. */
-async function run({ command, cluster, isForced, file, isDiscarding, gateway }: ClusterArguments): Promise<string[]> {
+async function run({
+  command,
+  cluster,
+  isForced,
+  file,
+  isDiscarding,
+  isPeerGone,
+  gateway,
+}: ClusterArguments): Promise<string[]> {
   const client = new ClustersClient(gateway);
   const path = file === undefined ? undefined : resolve(process.env['INIT_CWD'] ?? '.', file);
   switch (command) {
@@ -33,7 +41,7 @@ async function run({ command, cluster, isForced, file, isDiscarding, gateway }: 
       const isFenced = clusters.members.some(({ name, mode }) => name === cluster && mode === 'fenced');
       const lines: string[] = [];
       // Otherwise the gateway says why it cannot rejoin.
-      if (isFenced && !isDiscarding) {
+      if (isFenced && !isDiscarding && !isPeerGone) {
         const report = await finalReport(client, cluster);
         const count = countOf(report);
         if (count > 0 && path === undefined) {
@@ -41,7 +49,7 @@ async function run({ command, cluster, isForced, file, isDiscarding, gateway }: 
         }
         if (count > 0) lines.push(await save(client, report, path));
       }
-      const { clusters: after, report } = await client.rejoin(cluster);
+      const { clusters: after, report } = await client.rejoin(cluster, isPeerGone);
       const count = report === null ? 'an unknown number of' : String(countOf(report));
       return [
         ...lines,
