@@ -117,7 +117,7 @@ export class ClusterOperator {
         replication.problem === null &&
         replication.from === active &&
         !(isComplete && replication.records > 0) &&
-        this.#stage.pair.replication.direction?.source.name === active &&
+        this.#stage.stack.replication?.isCopyingFrom(active) === true &&
         (await this.#isActiveForAll(active))
       );
     });

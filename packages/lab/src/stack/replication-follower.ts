@@ -69,6 +69,13 @@ export class ReplicationFollower {
     return activeCluster(this.#last);
   }
 
+  /** Whether MirrorMaker copies from this cluster: its worker has joined. */
+  isCopyingFrom(source: RegionName): boolean {
+    return (
+      this.#source === source && this.#running !== undefined && this.#options.pair.replication.direction !== undefined
+    );
+  }
+
   /** What would be lost if the active cluster died now, as the other one measures it; `undefined` while it does not. */
   get status(): ReplicationStatus | undefined {
     const { active } = this;
