@@ -44,8 +44,8 @@ function rejoinText(name: string, clusters: KafkaClusters): Pick<ChangeText, 'ef
   const { active } = clusters;
   const report = reportsOf(clusters).find(({ lost }) => lost === name);
   return {
-    effect: `${name} stands by again, and replication from ${active} fills it. Its bridges count what it has and ${active} lacks${report === undefined ? '' : ` (${aloneWords(report)})`} for the report, and save none of it.`,
-    warning: `To save those records and turn the replication, too, use npm run clusters -- rejoin ${name} in place of this button.`,
+    effect: `${name} stands by again, and is filled once MirrorMaker runs from ${active}. Its bridges count what it has and ${active} lacks${report === undefined ? '' : ` (${aloneWords(report)})`} for the report, and save none of it.`,
+    warning: `To save those records first, use npm run clusters -- rejoin ${name} in place of this button.`,
   };
 }
 
