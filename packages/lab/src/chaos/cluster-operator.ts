@@ -148,7 +148,10 @@ export class ClusterOperator {
   async #rejoin(): Promise<void> {
     const fenced = otherRegion((await this.promotion()).active);
     // A gateway learns a little later than the bridge that its region is back.
-    await this.#asked(() => changeCluster(this.#stage.stack, fenced, 'rejoin'));
+    await this.#asked(async () => {
+      // Its response may have been lost.
+      if ((await this.statusOf(fenced))?.mode !== 'standby') await changeCluster(this.#stage.stack, fenced, 'rejoin');
+    });
   }
 
   async #switchOver(): Promise<void> {
