@@ -215,7 +215,7 @@ describe('each rule is needed: the model finds a violation', () => {
     {
       without: "writing a rejoin into the peer's log first, for consistency",
       protocol: { isPeerInformed: false },
-      bounds: { ...CONSISTENT, start: 'fenced', writeCount: 4, promotionCount: 2, rejoinCount: 1 },
+      bounds: { ...CONSISTENT, start: 'rejoined', writeCount: 4, promotionCount: 2 },
       finds: BESIDE,
       isLong: true,
     },

@@ -1,4 +1,4 @@
-/** `npm run model`: the models with all their bounds. It takes a minute of processor time, so `npm test` has only their short form. */
+/** `npm run model`: the models with all their bounds. It takes three minutes of processor time, so `npm test` has only their short form. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 

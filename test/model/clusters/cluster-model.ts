@@ -32,7 +32,7 @@ export const CLUSTER_BOUNDS: Bounds = {
 export function clusterModel(protocol: ClusterProtocol, bounds: Bounds): Model<State> {
   const rules: Rules = { protocol, bounds };
   return {
-    initial: initialState(bounds),
+    initial: initialState(bounds, protocol),
     steps: (state) =>
       [
         ...state.bridges.flatMap((bridge, number): Step<State>[] => {
@@ -48,8 +48,8 @@ export function clusterModel(protocol: ClusterProtocol, bounds: Bounds): Model<S
     violation: (state) => wrong(state, rules),
     mustSettle: ({ clusters, bridges, gateways, isSplit }) =>
       !isSplit &&
-      // Before the first promotion, an operator asks again.
-      clusters.some((_, cluster) => truth({ clusters }, cluster, protocol).view.leaseMs !== undefined) &&
+      // What fails at the first promotion is asked for again by an operator.
+      bounds.start !== 'fresh' &&
       clusters.every(({ isUp }) => isUp) &&
       bridges.every(({ isUp }) => isUp) &&
       gateways.every(({ isBlind }) => !isBlind.includes(true)),

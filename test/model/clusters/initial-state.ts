@@ -1,6 +1,7 @@
 /** The states in which explorations begin. */
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import type { Promotion, PromotionKind } from '@causeway/protocol/clusters.ts';
+import type { ClusterProtocol } from './cluster-protocol.ts';
 import {
   type Bounds,
   type ClusterState,
@@ -20,7 +21,7 @@ import {
 const GAP = undefined;
 
 /** East is active, and has a gap at the beginning, so that offsets differ from west's. */
-export function initialState(bounds: Bounds): State {
+export function initialState(bounds: Bounds, protocol: Pick<ClusterProtocol, 'isPeerInformed'>): State {
   const empty: ClusterState = {
     isUp: true,
     log: [],
@@ -75,6 +76,8 @@ export function initialState(bounds: Bounds): State {
       return returned(filled(state));
     case 'fenced':
       return fenced(returned(filled(state)));
+    case 'rejoined':
+      return rejoined(fenced(returned(filled(state))), protocol);
     default:
       return assertNever(bounds.start);
   }
@@ -144,6 +147,23 @@ function fenced(state: State): State {
     bridge.cluster === 0 ? { ...bridge, read: next.length, peerRead } : { ...bridge, peerRead: next.length },
   );
   return { ...east, bridges };
+}
+
+/** An operator let east rejoin, and turned the replication. */
+function rejoined(state: State, { isPeerInformed }: Pick<ClusterProtocol, 'isPeerInformed'>): State {
+  const east = clusterOf(state, 0);
+  const west = clusterOf(state, 1);
+  const joined = isPeerInformed ? [entry({ kind: 'peerJoined', promotion: SECOND })] : [];
+  const clusters = [
+    { ...east, log: [...east.log, entry({ kind: 'rejoined', promotion: SECOND })] },
+    { ...west, log: [...west.log, ...joined], reports: west.reports.map((one) => ({ ...one, to: east.data.length })) },
+  ];
+  const bridges = state.bridges.map((bridge) => ({
+    ...bridge,
+    read: clusterOf({ clusters }, bridge.cluster).log.length,
+    peerRead: clusterOf({ clusters }, peerOf(bridge.cluster)).log.length,
+  }));
+  return { ...state, clusters, bridges, mirror: { from: 1, next: west.data.length, copied: undefined } };
 }
 
 function promotedWest(state: State, how: PromotionKind): State {

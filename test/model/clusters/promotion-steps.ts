@@ -12,7 +12,7 @@ import {
   withRead,
   wrote,
 } from './cluster-log.ts';
-import { replicatedThrough, translated } from './replication.ts';
+import { isReported, replicatedThrough, translated } from './replication.ts';
 import {
   bridgeOf,
   type ClusterNumber,
@@ -189,7 +189,9 @@ function wrongReport({ number, bounds }: Place, state: State): string | undefine
   const { from = 0, lost = 0 } = reports.at(-1) ?? {};
   const { log, data: there } = clusterOf(state, lost);
   if (bounds.areSyncsLate || peerRead < log.length) return undefined;
-  const copied = there.slice(from).find((id) => id !== undefined && data.includes(id));
+  // What an earlier report has may be copied late.
+  const before = withCluster(state, cluster, { reports: reports.slice(0, -1) });
+  const copied = there.slice(from).find((id) => id !== undefined && data.includes(id) && !isReported(before, id));
   return copied === undefined
     ? undefined
     : `the report says that record ${copied} is lost, and ${nameOf(cluster)} has it`;

@@ -163,7 +163,7 @@ export interface Bounds {
   positions: 'committed' | 'logged';
   prefer: 'availability' | 'consistency';
   /** What has happened before. */
-  start: 'fresh' | 'active' | 'filled' | 'handedOver' | 'returned' | 'fenced';
+  start: 'fresh' | 'active' | 'filled' | 'handedOver' | 'returned' | 'fenced' | 'rejoined';
 }
 
 /** A confirmation that is too old. */
