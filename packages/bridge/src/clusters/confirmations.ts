@@ -2,8 +2,9 @@
  * When Kafka last confirmed that this cluster is active, and whether that still counts: a bridge may stall at any instruction, and acknowledges nothing
  * without a question for the end of the log that was asked within the lease. Asked in the background, so that a request compares two numbers.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { elapsedMs, type Instant, NEVER, readClocks } from '../clock.ts';
-import { type Limits, within } from '../kafka/client/limits.ts';
+import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { ClusterLog } from './cluster-log.ts';
 import { leaseWaitMs, mayAcknowledge } from './rules.ts';
 
@@ -17,6 +18,8 @@ export interface ConfirmationsOptions {
 
 /** In a lease: one may be late without a request having to wait. */
 const QUESTIONS_PER_LEASE = 4;
+/** Between questions that failed. */
+const MIN_QUESTION_MS = 25;
 
 export class Confirmations {
   readonly #options: ConfirmationsOptions;
@@ -94,7 +97,16 @@ export class Confirmations {
     while (!this.isConfirmed(term)) {
       const asking = [own.confirm(limits)];
       if (prefer === 'consistency' && this.#needsPeer && peer !== undefined) asking.push(peer.confirm(limits));
-      await Promise.all(asking);
+      try {
+        await Promise.all(asking);
+      } catch (error) {
+        // A question has less time than the request, which asks again.
+        if (remainingMs(limits) <= MIN_QUESTION_MS) throw error;
+        const isPeerGone = asking.length > 1 && peer?.trouble !== undefined;
+        if (isPeerGone || (own.view.mode !== 'active' && own.view.mode !== 'pausing')) return false;
+        await delay(MIN_QUESTION_MS);
+        continue;
+      }
       if (this.isConfirmed(term)) return true;
       if (term !== this.term || own.view.mode !== 'active' || performance.now() < this.#servesFromMs) return false;
     }
