@@ -142,8 +142,8 @@ test('an operator promotes a cluster in order, and by force', async () => {
   const after = { number: 1, cluster: 'east' };
   const asked = { after, by: 'operator operator', reason: 'operator operator asked for it' };
   expect(west.promotions).toEqual([
-    { ...asked, mayLose: false },
-    { ...asked, mayLose: true },
+    { ...asked, mayLose: false, isForced: false },
+    { ...asked, mayLose: true, isForced: true },
   ]);
   expect((await systemOf(gw.adminUrl)).summary).toMatch(
     /Kafka cluster west is active since \d\d:\d\d:\d\d UTC \(operator operator asked for it\)/,
@@ -156,7 +156,7 @@ test('while the active cluster is down, what is lost is lost: the promotion need
   await until('east is down', async () => (await systemOf(gw.adminUrl)).state === 'down');
   expect((await systemOf(gw.adminUrl)).clusters?.members[0]).toMatchObject({ mode: 'unknown', canServe: false });
   await ask(`${gw.adminUrl}/api/clusters/west/promote`, { method: 'POST' });
-  expect(west.promotions).toMatchObject([{ mayLose: true }]);
+  expect(west.promotions).toMatchObject([{ mayLose: true, isForced: false }]);
 });
 
 test('a fenced cluster rejoins, and its report is what it has alone', async () => {

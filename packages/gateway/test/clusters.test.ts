@@ -167,6 +167,7 @@ describe('while no cluster serves, requests wait', () => {
         by: 'gateway gateway',
         reason: 'no region of cluster east has had a healthy target for 300 ms',
         mayLose: true,
+        isForced: false,
       },
     ]);
     const events = gw.gateway.events.recent().filter(({ type }) => type === 'promotion');

@@ -113,8 +113,10 @@ export const PromoteRequest = Type.Object(
     /** Who asked, such as `operator ann` or `gateway edge-1`. */
     by: Type.String(),
     reason: Type.String(),
-    /** Whether records that were not replicated may be lost, if the active cluster cannot be reached or replication does not catch up. */
+    /** Whether records that were not replicated may be lost, if the Kafka of the active cluster cannot be reached. */
     mayLose: Type.Boolean(),
+    /** Whether they may be lost although it can be, if replication does not catch up. */
+    isForced: Type.Optional(Type.Boolean()),
   },
   { $id: 'PromoteRequest', ...Closed },
 );

@@ -68,7 +68,7 @@ export class Promoter {
     await this.#running;
   }
 
-  async #promote({ after, by, reason, mayLose }: PromoteRequest): Promise<PromoteResponse> {
+  async #promote({ after, by, reason, mayLose, isForced = false }: PromoteRequest): Promise<PromoteResponse> {
     const { state, requestTimeoutMs } = this.#options;
     const { self, own } = state;
     await own.confirm(within(requestTimeoutMs));
@@ -95,13 +95,17 @@ export class Promoter {
       case 'force':
         return await this.#force(decision.promotion, note);
       case 'switchOver':
-        return await this.#switchOver(decision.promotion, note, mayLose);
+        return await this.#switchOver(decision.promotion, note, { mayLose, isForced });
       default:
         return assertNever(decision);
     }
   }
 
-  async #switchOver(promotion: Promotion, note: Note, mayLose: boolean): Promise<PromoteResponse> {
+  async #switchOver(
+    promotion: Promotion,
+    note: Note,
+    { mayLose, isForced }: { mayLose: boolean; isForced: boolean },
+  ): Promise<PromoteResponse> {
     const { state, replication, leaseMs, switchOverTimeoutMs, log } = this.#options;
     const { peer } = state;
     if (peer === undefined) throw this.#refusal('it has no peer (clusters.peer)');
@@ -135,7 +139,8 @@ export class Promoter {
       // A cluster without any group yet creates a topic for them first.
       await this.#carryOverFromPeer(within(Math.max(CARRY_OVER_MS, remainingMs(limits))));
     } catch (error) {
-      if (!mayLose) {
+      // What a living Kafka has is lost on an operator's word only: the probes of a gateway may be wrong.
+      if (!isForced && !(mayLose && !(await state.isPeerReachable(REACH_TIMEOUT_MS)))) {
         await this.#writeTo(peer, { kind: 'resumed', id }, note).catch(() => {});
         throw error;
       }

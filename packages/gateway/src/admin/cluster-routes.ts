@@ -92,9 +92,16 @@ async function promote(
   assertKnown(options, cluster);
   const before = nameOf(clusters.promotion);
   const operator = `operator ${request.caller?.name ?? 'unknown'}`;
-  const mayLose = request.body.force === true || promoter.isActiveDown;
+  const isForced = request.body.force === true;
+  const mayLose = isForced || promoter.isActiveDown;
   request.change = `promotion of cluster ${cluster}${mayLose ? ', which may lose records' : ''}`;
-  const result = await promoter.promote({ cluster, by: operator, reason: `${operator} asked for it`, mayLose });
+  const result = await promoter.promote({
+    cluster,
+    by: operator,
+    reason: `${operator} asked for it`,
+    mayLose,
+    isForced,
+  });
   if (result.kind === 'refused') throw new GatewayError('clusterRefused', result.message);
   const { promotion, kind, report } = result.response;
   request.change = `active cluster: ${before} → ${nameOf(promotion)} (${kind})`;

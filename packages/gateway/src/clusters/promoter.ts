@@ -29,6 +29,8 @@ export interface PromotionRequest {
   readonly by: string;
   readonly reason: string;
   readonly mayLose: boolean;
+  /** Also what a Kafka has that can be reached. */
+  readonly isForced?: boolean;
 }
 
 export type PromotionResult =
@@ -72,7 +74,7 @@ export class Promoter {
   }
 
   /** Makes a cluster the active one. Never throws. */
-  async promote({ cluster, by, reason, mayLose }: PromotionRequest): Promise<PromotionResult> {
+  async promote({ cluster, by, reason, mayLose, isForced = false }: PromotionRequest): Promise<PromotionResult> {
     const { clusters, explain, sender } = this.#options;
     const after = clusters.promotion;
     const target = this.#targetOf(cluster);
@@ -85,7 +87,7 @@ export class Promoter {
     clusters.asked = { cluster, reason };
     const timer = setTimeout(() => abort.abort(new Error('no response in time')), PROMOTION_TIMEOUT_MS);
     try {
-      const request = { after: { number: after.number, cluster: after.cluster }, by, reason, mayLose };
+      const request = { after: { number: after.number, cluster: after.cluster }, by, reason, mayLose, isForced };
       const answer = await askPromotion(target, request, { sender: sender(), signal: abort.signal });
       if (answer.kind === 'done') clusters.learn(answer.result.promotion, reason);
       clusters.learn(answer.promotion, `region ${target.region} reports it`);

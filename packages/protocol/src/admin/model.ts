@@ -229,7 +229,7 @@ export const PromoteOptions = Type.Object(
     force: Type.Optional(
       Type.Boolean({
         description:
-          'Whether what was not replicated may be lost, if the active cluster cannot be reached or replication does not catch up. Default: only where no region of the active cluster has a healthy target.',
+          'Whether what was not replicated may be lost, also if replication does not catch up with an active cluster that can be reached. Default: only if its Kafka cannot be reached and no region of it has a healthy target.',
       }),
     ),
   },
