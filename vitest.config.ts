@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LongFirst } from './test/harness/long-first.ts';
 import { SlowestFiles } from './test/harness/slowest-files.ts';
+import { WITH_MIRROR_MAKER } from './test/mirror/files.ts';
 
 /** kafkajs computes negative delays, about which Node 26 warns; our own code does not. */
 const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
@@ -53,8 +54,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'test/kubernetes/**/*.test.ts'],
-          // Those of test/kubernetes/releases: npm run kubernetes.
-          exclude: [...MEASURING, ...OWN_PROCESS, 'test/kubernetes/releases/**'],
+          // Those of test/kubernetes/releases: npm run kubernetes; those with MirrorMaker: npm run mirror.
+          exclude: [...MEASURING, ...OWN_PROCESS, ...WITH_MIRROR_MAKER, 'test/kubernetes/releases/**'],
           sequence: { groupOrder: 0 },
           // A process runs one file after another, with the modules that it has loaded: a third of the processor time of a run.
           isolate: false,

@@ -301,7 +301,9 @@ describe('a bridge that freezes with an open transaction', () => {
 });
 
 describe('answers', () => {
-  testAnswers(kafka);
+  testAnswers(kafka, (signal) => {
+    for (const { process } of own.cluster.brokers) process.signal(signal);
+  });
 });
 
 testRecovery(kafka);

@@ -2,7 +2,7 @@
 import { keyIdentity, slotOf } from '@causeway/protocol/idempotency.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
-import { bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
+import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { ProduceClient } from '../kafka/produce/produce.ts';
 import { TransactionalProducer } from '../kafka/transactions/transactional-producer.ts';
 import type { OpenBytes } from '../producer/open-requests.ts';
@@ -232,10 +232,14 @@ export class KeyedProducer {
   async #wait({ fingerprint }: KeyedSend, open: Open, limits: Limits): Promise<KeyedOutcome> {
     const known = { loggedFingerprint: undefined, openFingerprint: open.fingerprint, fingerprint };
     if (decideKey(known) === 'mismatch') throw new BridgeError('keyReused');
+    let isOver = false;
+    const outcome = open.outcome.finally(() => {
+      isOver = true;
+    });
     try {
-      return await bounded(open.outcome, limits);
+      return await bounded(outcome, limits);
     } catch (error) {
-      if (remainingMs(limits) > 1) throw error;
+      if (isOver) throw error;
       throw new BridgeError('keyBusy', { retryAfterSeconds: 1 });
     }
   }

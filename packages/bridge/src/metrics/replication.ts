@@ -64,8 +64,7 @@ export function addReplicationMetrics(
     const agoMs = replication?.status()?.measuredAgoMs;
     if (agoMs !== null && agoMs !== undefined) sample({}, agoMs / 1000);
   });
-  if (replicatedAcks === undefined) return;
-  exposition.addDistributions(REPLICATION_METRICS.acknowledgementDuration, (sample) =>
-    sample({}, replicatedAcks.durations),
-  );
+  exposition.addDistributions(REPLICATION_METRICS.acknowledgementDuration, (sample) => {
+    if (replicatedAcks !== undefined) sample({}, replicatedAcks.durations);
+  });
 }

@@ -18,6 +18,9 @@ export function remainingMs(limits: Limits): number {
   return Math.max(0, limits.deadlineAtMs - performance.now());
 }
 
+/** Errors of calls that reached their limits, and which. The clock does not tell them: a timer of a busy process may fire some milliseconds early. */
+const outOfTime = new WeakMap<object, Limits>();
+
 /** Settles like `promise`, unless the limits are reached first. Errors: `kafkaUnavailable`, or the signal's reason. */
 export function bounded<T>(promise: Promise<T>, limits: Limits): Promise<T> {
   const { signal } = limits;
@@ -28,7 +31,9 @@ export function bounded<T>(promise: Promise<T>, limits: Limits): Promise<T> {
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort);
-      reject(new BridgeError('kafkaUnavailable'));
+      const error = new BridgeError('kafkaUnavailable');
+      outOfTime.set(error, limits);
+      reject(error);
     }, remainingMs(limits));
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
@@ -79,18 +84,11 @@ export async function retrying<T>(
       return await bounded(operation(attempt), limits);
     } catch (error) {
       if (limits.signal?.aborted === true) throw limits.signal.reason;
-      if (failure !== undefined && isOutOfTime(error, limits)) throw failure.error;
+      if (failure !== undefined && outOfTime.get(error as object) === limits) throw failure.error;
       failure = { error };
       const pauseMs = backoffMs(attempt, backoff);
       if (!isRetriable(error) || remainingMs(limits) <= pauseMs) throw error;
       await delay(pauseMs, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
     }
   }
-}
-
-/** Node's timers count whole milliseconds, and may fire that much early. */
-const TIMER_EARLY_MS = 1;
-
-function isOutOfTime(error: unknown, limits: Limits): boolean {
-  return error instanceof BridgeError && error.code === 'kafkaUnavailable' && remainingMs(limits) <= TIMER_EARLY_MS;
 }

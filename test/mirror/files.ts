@@ -1,0 +1,5 @@
+/** Tests that start MirrorMaker. */
+export const WITH_MIRROR_MAKER = [
+  'packages/bridge/test/moved-consumers.test.ts',
+  'packages/lab/src/stack/replication.test.ts',
+];
