@@ -131,6 +131,25 @@ async function post(url: string): Promise<number> {
 }
 
 describe('requests with a key', () => {
+  test('return to the bridge that named the owner, if that has released the slot meanwhile', async () => {
+    const both = await system();
+    const { kafka, east } = both;
+    const gw = await tier1(both, { admin: { port: 0, token: TEST_TOKEN } });
+    expect(await post(`${gw.adminUrl}/api/regions/east/drain`)).toBe(200);
+    const [key = ''] = KEYS;
+    kafka.owners.set(slotOfKey(key), 'east/bridge');
+    const serve = east.handle;
+    east.handle = (received, response) => {
+      // As another gateway asked it to, whose request came first.
+      if (kafka.owners.get(slotOfKey(key)) === 'east/bridge') {
+        kafka.owners.delete(slotOfKey(key));
+        kafka.released.set(slotOfKey(key), 'east/bridge');
+      }
+      serve(received, response);
+    };
+    expect(await send(gw.url, key)).toMatchObject({ status: 200, by: 'west/bridge' });
+  });
+
   test('of one slot have one owner through any gateway, which is then asked straight away', async () => {
     const { kafka, east, west } = await system();
     const gateways = [await tier1({ kafka, east, west }), await tier1({ kafka, east, west })];

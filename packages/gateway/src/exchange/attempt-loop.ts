@@ -218,6 +218,8 @@ export class AttemptLoop implements SelectionRequest {
         case 'follow':
           stats.retried('misdirected');
           this.owned?.route.follow(decision.misdirection);
+          // The owner that it named has released it since: it may take it now.
+          if (decision.misdirection.to === 'anyone') this.#forgetAttempt(this.#witness);
           this.#witness = decision.misdirection.to === 'owner' ? target : undefined;
           hop = decision.misdirection.to === 'anyone' ? NEXT : { target: decision.misdirection.target, isFresh: false };
           break;
@@ -391,6 +393,12 @@ export class AttemptLoop implements SelectionRequest {
     const gapMs = Math.min(MAX_REFUSAL_GAP_MS, Math.max(0, this.#waitsAfterRefusal - 1) * REFUSAL_GAP_MS);
     const provenAfterMs = failedAtMs === undefined ? undefined : failedAtMs + gapMs;
     return { active, provenAfterMs, deadlineMs: this.#deadlineMs, isRefused: false };
+  }
+
+  /** The target may be asked again. */
+  #forgetAttempt(target: Target | undefined): void {
+    const index = target === undefined ? -1 : this.tried.indexOf(target);
+    if (index !== -1) this.tried.splice(index, 1);
   }
 
   /** The targets that were tried may do better now. */
