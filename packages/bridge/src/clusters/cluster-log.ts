@@ -10,6 +10,7 @@ import { toBridgeError } from '../kafka/client/failure.ts';
 import { isRetriable } from '../kafka/client/kafka-errors.ts';
 import { backoffMs, bounded, type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import { listOffsets } from '../kafka/client/list-offsets.ts';
+import { SharedQuestion } from '../kafka/client/shared-question.ts';
 import { TopicTail } from '../kafka/fetch/topic-tail.ts';
 import { ProduceClient } from '../kafka/produce/produce.ts';
 import type { StoredRecord } from '../records.ts';
@@ -48,6 +49,7 @@ export class ClusterLog {
   readonly #tail: TopicTail;
   readonly #client: ProduceClient;
   readonly #waiters = new Set<Waiter>();
+  readonly #question = new SharedQuestion(() => this.#askOnce());
   #facts = NO_FACTS;
   /** While the log is read from its beginning. */
   #next: ClusterFacts | undefined = NO_FACTS;
@@ -55,8 +57,6 @@ export class ClusterLog {
   #confirmedAt = NEVER;
   #trouble: string | undefined = 'it is being read';
   #wasTroubled = false;
-  #asking: Promise<void> | undefined;
-  #askingNext: Promise<void> | undefined;
 
   constructor(cluster: Cluster, options: ClusterLogOptions) {
     this.#cluster = cluster;
@@ -120,15 +120,7 @@ export class ClusterLog {
    * Errors: `kafkaUnavailable`.
    */
   async confirm(limits: Limits): Promise<void> {
-    if (this.#asking === undefined) return await bounded(this.#ask(), limits);
-    this.#askingNext ??= this.#asking
-      .catch(() => {})
-      .then(() => {
-        this.#askingNext = undefined;
-        return this.#ask();
-      });
-    this.#askingNext.catch(() => {});
-    await bounded(this.#askingNext, limits);
+    await bounded(this.#question.fresh(), limits);
   }
 
   /**
@@ -164,15 +156,6 @@ export class ClusterLog {
       if (remainingMs(limits) <= pauseMs || limits.signal?.aborted === true) throw error;
       await delay(pauseMs);
     }
-  }
-
-  #ask(): Promise<void> {
-    const asking = this.#askOnce().finally(() => {
-      if (this.#asking === asking) this.#asking = undefined;
-    });
-    asking.catch(() => {});
-    this.#asking = asking;
-    return asking;
   }
 
   async #askOnce(): Promise<void> {

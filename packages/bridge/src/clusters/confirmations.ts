@@ -82,12 +82,10 @@ export class Confirmations {
     // What was stored before a switch-over to another cluster and back may have come too late for both.
     if (term !== this.term) return false;
     const { leaseMs } = this;
-    const nowMs = performance.now();
-    const { monotonicMs, wallMs } = this.#activeAt;
-    const confirmedAgoMs = Math.max(nowMs - monotonicMs, Date.now() - wallMs);
-    if (!mayAcknowledge({ mode: 'active', confirmedAgoMs, leaseMs })) return false;
+    const now = readClocks();
+    if (!mayAcknowledge({ mode: 'active', confirmedAgoMs: elapsedMs(this.#activeAt, now), leaseMs })) return false;
     if (this.#options.prefer === 'availability') return true;
-    return nowMs >= this.#servesFromMs && (!this.#needsPeer || elapsedMs(this.#peerAt, readClocks()) <= leaseMs);
+    return now.monotonicMs >= this.#servesFromMs && (!this.#needsPeer || elapsedMs(this.#peerAt, now) <= leaseMs);
   }
 
   /** Asks until it {@link isConfirmed}, or cannot be any more. Errors: `kafkaUnavailable`. */

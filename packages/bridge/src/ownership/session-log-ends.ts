@@ -7,6 +7,7 @@ import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { bounded, type Limits, within } from '../kafka/client/limits.ts';
 import { listOffsets } from '../kafka/client/list-offsets.ts';
+import { SharedQuestion } from '../kafka/client/shared-question.ts';
 import type { SessionLogPartitions } from './session-log-partitions.ts';
 import type { SessionLogRenewal } from './session-log-renewal.ts';
 import { SESSION_PARTITION_COUNT } from './session-topic.ts';
@@ -37,9 +38,7 @@ const NEVER_REACHED: readonly bigint[] = NUMBERS.map(() => 2n ** 63n);
 export class SessionLogEnds {
   readonly #dependencies: SessionLogEndsDependencies;
   readonly #waiters = new Set<Waiter>();
-  /** The question that is on its way, and the one that all callers since then share. */
-  #asking: Promise<void> | undefined;
-  #askingNext: Promise<void> | undefined;
+  readonly #question = new SharedQuestion(() => this.#askAndRead());
   /** What the last questions took. */
   readonly #answerMs: number[] = [];
 
@@ -54,23 +53,12 @@ export class SessionLogEnds {
 
   /** Reads everything that is in the log at this moment. Errors: `kafkaUnavailable`. */
   async readToEnd(limits: Limits): Promise<void> {
-    if (this.#asking === undefined) {
-      await this.#inTime(this.#ask(), limits);
-      return;
-    }
-    this.#askingNext ??= this.#asking
-      .catch(() => {})
-      .then(() => {
-        this.#askingNext = undefined;
-        return this.#ask();
-      });
-    this.#askingNext.catch(() => {});
-    await this.#inTime(this.#askingNext, limits);
+    await this.#inTime(this.#question.fresh(), limits);
   }
 
   /** {@link readToEnd} for a caller whom a question on its way serves as well. Errors: as that. */
   readAhead(): Promise<void> {
-    return this.#asking ?? this.#ask();
+    return this.#question.any();
   }
 
   /**
@@ -114,15 +102,6 @@ export class SessionLogEnds {
     } catch (error) {
       throw error instanceof BridgeError ? this.#dependencies.explained(error) : error;
     }
-  }
-
-  #ask(): Promise<void> {
-    const asking = this.#askAndRead().finally(() => {
-      if (this.#asking === asking) this.#asking = undefined;
-    });
-    asking.catch(() => {});
-    this.#asking = asking;
-    return asking;
   }
 
   async #askAndRead(): Promise<void> {
