@@ -1,5 +1,6 @@
 /** Reads the state of the system from a gateway; failures are sentences. */
 import type { AdminAccess, ConsumerPage, RecordedEvent, System } from '@causeway/protocol/admin/model.ts';
+import { noResponse, withoutControls } from './response.ts';
 
 const TIMEOUT_MS = 3_000;
 const KEPT_COUNT = 200;
@@ -49,20 +50,12 @@ export async function askGateway({ url, token, consumerFilter }: Question, event
     return { status: { system, access, events: inOrder.slice(-eventCount), consumers } };
   } catch (error) {
     if (error instanceof Unusable) return { failure: error.message };
-    return {
-      failure: `No gateway responds at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
-    };
+    return { failure: noResponse(url, error, TIMEOUT_MS) };
   }
 }
 
 function consumersPath(filter: string): string {
   return `/api/consumers?${new URLSearchParams({ filter, limit: String(CONSUMER_COUNT) })}`;
-}
-
-/** Names in responses come from clients: they must not control the terminal. */
-function withoutControls(_: string, value: unknown): unknown {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: removes control characters.
-  return typeof value === 'string' ? value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ') : value;
 }
 
 /** An unusable response; its message is the sentence. */
@@ -71,21 +64,4 @@ class Unusable extends Error {}
 function wantsToken(token: string | undefined): string {
   if (token !== undefined) return 'rejects this token: it is not one of its admin.token and admin.tokens.';
   return 'requires a token: give it with --token or in CAUSEWAY_ADMIN_TOKEN.';
-}
-
-/** Errors of certificates that no known authority has signed (OpenSSL's `X509_V_ERR_…`). */
-const OF_UNKNOWN_AUTHORITY = new Set([
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-]);
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
-  const { code = '' } = (error.cause ?? error) as NodeJS.ErrnoException;
-  if (code === 'ECONNREFUSED') return 'connection refused';
-  if (OF_UNKNOWN_AUTHORITY.has(code)) return 'its certificate is of an unknown authority: name it with --ca FILE';
-  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }

@@ -2,6 +2,7 @@
 import type { KafkaClusters, Promoted, Rejoined } from '@causeway/protocol/admin/model.ts';
 import type { TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
 import type { Gateway } from '../gateway.ts';
+import { noResponse, withoutControls } from '../response.ts';
 
 /** Longer than a switch-over, or the count of a long tail. */
 const TIMEOUT_MS = 70_000;
@@ -42,14 +43,9 @@ export class ClustersClient {
       answer = await fetch(`${url}${path}`, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), ...content });
       text = await answer.text();
     } catch (error) {
-      throw new Error(
-        `No gateway responds at ${url} (${reasonOf(error)}): is it running, and is this its admin address?`,
-        {
-          cause: error,
-        },
-      );
+      throw new Error(noResponse(url, error, TIMEOUT_MS), { cause: error });
     }
-    if (answer.ok) return JSON.parse(text);
+    if (answer.ok) return JSON.parse(text, withoutControls);
     throw new Error(messageOf(text) ?? `The gateway at ${url} responded with ${answer.status}`);
   }
 }
@@ -60,15 +56,9 @@ function pathOf(cluster: string): string {
 
 function messageOf(text: string): string | undefined {
   try {
-    const { message } = JSON.parse(text) as { message?: unknown };
+    const { message } = JSON.parse(text, withoutControls) as { message?: unknown };
     return typeof message === 'string' ? message : undefined;
   } catch {
     return undefined;
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
-  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
