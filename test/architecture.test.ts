@@ -158,6 +158,8 @@ const PLACES: Record<string, string[]> = {
     // What is the address of a server.
     'packages/gateway/src/discovery/resolv-conf.ts',
     'packages/config',
+    // What a Kafka cluster may be called.
+    'packages/protocol/src/clusters.ts',
     'packages/http/src/certificates.ts',
     'packages/http/src/in-flight-bytes.ts',
     'packages/protocol/src/topic-filter.ts',

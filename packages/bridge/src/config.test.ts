@@ -95,6 +95,10 @@ describe('a file that cannot work is refused with the line and the reason', () =
       `${MINIMAL}consumers: { defaultAutoOffsetReset: "${policy}" }`,
       /bridge\.yaml:3: consumers\.defaultAutoOffsetReset/,
     ]),
+    ...['ea st', 'ea.st', 'e'.repeat(101)].map((name): [string, RegExp] => [
+      `bridge: { name: b, region: east }\nkafka: { bootstrapServers: ["h:1"], cluster: "${name}" }`,
+      /bridge\.yaml:2: kafka\.cluster/,
+    ]),
     [`${MINIMAL}limits: { headersTimeoutMs: 70000 }`, /bridge\.yaml:3: limits\.headersTimeoutMs: must be at most/],
     [`${MINIMAL}limits: { maxInFlightBytes: 2000 }`, /bridge\.yaml:3: limits\.maxInFlightBytes: must be at least/],
     [

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { Choice, Entry, HttpUrl, Section, type Static, Type } from '@causeway/config/schema.ts';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
+import { CLUSTER_NAME_PATTERN } from '@causeway/protocol/clusters.ts';
 
 /** A time of at least a millisecond. */
 export const milliseconds = (options: { description: string; default: number; minimum?: number; maximum?: number }) =>
@@ -14,9 +15,8 @@ const text = (description: string, example: string) =>
 const secret = (description: string, example: string) =>
   Type.Optional(Type.String({ description, minLength: 1, examples: [example], writeOnly: true }));
 
-/** A name that MirrorMaker takes as the alias of a cluster, too: it is a part of the names of topics. */
 export const ClusterName = (description: string, example: string) =>
-  Type.String({ description, pattern: '^[A-Za-z0-9_-]+$', examples: [example] });
+  Type.String({ description, pattern: `^${CLUSTER_NAME_PATTERN}$`, examples: [example] });
 
 export const KafkaTlsConfig = Section(
   {

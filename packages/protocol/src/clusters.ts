@@ -4,6 +4,9 @@
  */
 import { type Static, Type } from 'typebox';
 
+/** What a cluster may be called, in gateways and bridges; MirrorMaker takes it as an alias, too, which is a part of the names of topics. */
+export const CLUSTER_NAME_PATTERN = '[A-Za-z0-9_-]{1,100}';
+
 /**
  * One promotion: a cluster became active. The pair is the identity, so that a promotion names one cluster, even if two are
  * promoted at one moment. Number 0: no promotion is known, and the cluster is the one that a gateway's YAML calls active.
@@ -31,7 +34,7 @@ export function formatPromotion({ number, cluster }: Promotion): string {
   return `${number};${cluster}`;
 }
 
-const PROMOTION = /^(0|[1-9][0-9]{0,14});([A-Za-z0-9._-]{1,100})$/;
+const PROMOTION = new RegExp(`^(0|[1-9][0-9]{0,14});(${CLUSTER_NAME_PATTERN})$`);
 
 /** Parses {@link formatPromotion}; `undefined` for other texts. */
 export function parsePromotion(text: string | undefined): Promotion | undefined {
@@ -72,9 +75,11 @@ export function formatClusterMode({ cluster, mode }: ClusterModeReport): string 
   return `${cluster};${mode}`;
 }
 
+const MODE_REPORT = new RegExp(`^(${CLUSTER_NAME_PATTERN});([a-z]+)$`);
+
 /** Parses {@link formatClusterMode}; `undefined` for other texts. */
 export function parseClusterMode(text: string | undefined): ClusterModeReport | undefined {
-  const [, cluster, word] = /^([A-Za-z0-9._-]{1,100});([a-z]+)$/.exec(text ?? '') ?? [];
+  const [, cluster, word] = MODE_REPORT.exec(text ?? '') ?? [];
   const mode = CLUSTER_MODES.find((known) => known === word);
   return cluster === undefined || mode === undefined ? undefined : { cluster, mode };
 }
@@ -147,6 +152,10 @@ export const LostRange = Type.Object(
   { $id: 'LostRange', ...Closed },
 );
 export type LostRange = Static<typeof LostRange>;
+
+export function countLost(ranges: readonly Pick<LostRange, 'records'>[]): number {
+  return ranges.reduce((sum, { records }) => sum + records, 0);
+}
 
 /** What a forced promotion lost (its recovery point). */
 export const LossReport = Type.Object(

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { assertNever } from '@causeway/protocol/assert-never.ts';
 import {
+  countLost,
   formatPromotion,
   type LossReport,
   type PromoteRequest,
@@ -86,8 +87,9 @@ export class Promoter {
       case 'isFenced':
         throw this.#refusal('it is fenced, and may have records that the active one lacks: let it rejoin first');
       case 'wouldLose': {
-        const count = this.#lossReport(after)?.ranges.reduce((sum, { records }) => sum + records, 0);
-        const known = count === undefined ? 'an unknown number of records' : `up to ${count} records`;
+        const report = this.#lossReport(after);
+        const known =
+          report === undefined ? 'an unknown number of records' : `up to ${countLost(report.ranges)} records`;
         throw this.#refusal(
           `the active one cannot be reached, and ${known} would be lost; the request does not allow for that`,
         );

@@ -42,7 +42,11 @@ test.each([
     'duplicate cluster east',
   ],
   ['a single cluster', { active: 'east', members: [{ name: 'east', regions: ['east', 'west'] }] }, 'clusters.members'],
-  ['a name with other characters', { active: 'ea st', members: MEMBERS }, 'clusters.active'],
+  ...['ea st', 'ea.st', 'e'.repeat(101)].map((active): [string, object, string] => [
+    `a name that no bridge may have, ${active},`,
+    { active, members: MEMBERS },
+    'clusters.active',
+  ]),
   ['a time limit of nothing', { active: 'east', promoteAfterMs: 0, members: MEMBERS }, 'clusters.promoteAfterMs'],
 ])('%s is refused', (_, clusters, reason) => {
   const problems = problemsOf(clusters);

@@ -1,9 +1,10 @@
 /** The section `clusters`: which regions speak to which Kafka cluster, with the checks that a schema cannot express. */
 import { Entry, type Static, Type } from '@causeway/config/schema.ts';
+import { CLUSTER_NAME_PATTERN } from '@causeway/protocol/clusters.ts';
 
 /** As in bridges' `kafka.cluster`. */
 const ClusterName = (description: string) =>
-  Type.String({ description, examples: ['east'], pattern: '^[A-Za-z0-9._-]{1,100}$' });
+  Type.String({ description, examples: ['east'], pattern: `^${CLUSTER_NAME_PATTERN}$` });
 
 const MemberConfig = Entry(
   {

@@ -1,7 +1,7 @@
 /** Metrics of several Kafka clusters: which one is active, requests that wait for one, and what replication lacks. They need the section `clusters`. */
 import { counter, gauge } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
-import { CLUSTER_MODES, type ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import { CLUSTER_MODES, countLost, type ReplicationStatus } from '@causeway/protocol/clusters.ts';
 import type { ClusterStatuses } from '../clusters/cluster-statuses.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 
@@ -94,11 +94,7 @@ export function addClusterMetrics(exposition: Exposition, sources: ClusterSource
   exposition.add(CLUSTER_METRICS.lost, (sample) => {
     for (const cluster of names()) {
       const report = statuses.of(cluster).status?.reports[0];
-      if (report === undefined) continue;
-      sample(
-        { cluster },
-        report.ranges.reduce((sum, { records }) => sum + records, 0),
-      );
+      if (report !== undefined) sample({ cluster }, countLost(report.ranges));
     }
   });
 }

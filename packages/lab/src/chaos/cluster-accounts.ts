@@ -1,5 +1,5 @@
 /** Compares the responses of clients with the records of two Kafka clusters, and with the reports of losses. Pure. */
-import type { LossReport } from '@causeway/protocol/clusters.ts';
+import { countLost, type LossReport } from '@causeway/protocol/clusters.ts';
 import { REGION_NAMES, type RegionName } from '../stack/regions.ts';
 import type { Place } from '../traffic/read-back.ts';
 import { otherRegion } from './dice.ts';
@@ -63,7 +63,7 @@ export function accountFor({ topic, acknowledgements, stored, reports, lostAtMs 
   return {
     tail,
     lostWithCluster: [...acknowledgements.keys()].filter((record) => tail.has(record)).length,
-    reportedRecords: ranges.reduce((sum, { records }) => sum + records, 0),
+    reportedRecords: countLost(ranges),
     standingRecords,
     isFinal: reports.every(({ isFinal }) => isFinal),
     silentlyMissing: { east: missingIn('east'), west: missingIn('west') },

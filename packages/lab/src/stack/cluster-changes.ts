@@ -1,6 +1,6 @@
 /** Changes of which cluster is active, as an operator asks a gateway for them. */
 import type { Promoted, Rejoined } from '@causeway/protocol/admin/model.ts';
-import { formatPromotion } from '@causeway/protocol/clusters.ts';
+import { countLost, formatPromotion } from '@causeway/protocol/clusters.ts';
 import { request } from 'undici';
 import { LabError } from '../errors.ts';
 import type { RegionName } from './regions.ts';
@@ -33,7 +33,7 @@ export async function changeCluster(
     throw new LabError('refused', answer.message ?? `The gateway refused to ${change} ${cluster}: ${statusCode}.`);
   }
   const { promotion, report } = answer;
-  const count = report === null ? 0 : report.ranges.reduce((sum, { records }) => sum + records, 0);
+  const count = countLost(report?.ranges ?? []);
   if (change === 'rejoin') return `${cluster} stands by; it alone has ${count} records.`;
   const loss = answer.kind === 'forced' ? `, without ${count} records or more that the other one acknowledged` : '';
   return `${cluster} is active (${formatPromotion(promotion)}, ${answer.kind})${loss}.`;

@@ -1,5 +1,5 @@
 /** The records of a topic that a lost cluster took with it, by the reports of promotions. Pure. */
-import type { LossReport } from '@causeway/protocol/clusters.ts';
+import { countLost, type LossReport } from '@causeway/protocol/clusters.ts';
 
 /** Where a record stood when it was acknowledged. */
 export interface AcknowledgedPlace {
@@ -21,7 +21,7 @@ export class TopicLosses {
     this.isFinal = reports.every(({ isFinal }) => isFinal);
     const ranges = reports.flatMap((report) => report.ranges.map((range) => ({ ...range, isFinal: report.isFinal })));
     const ofTopic = ranges.filter((range) => range.topic === topic);
-    this.reportedRecords = ofTopic.reduce((sum, { records }) => sum + records, 0);
+    this.reportedRecords = countLost(ofTopic);
     this.#ranges = ofTopic.map(({ partition, from, to, isFinal }) => ({
       partition,
       from,

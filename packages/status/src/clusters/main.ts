@@ -4,7 +4,7 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { KafkaClusters, Promoted } from '@causeway/protocol/admin/model.ts';
-import { formatPromotion, type LossReport } from '@causeway/protocol/clusters.ts';
+import { countLost, formatPromotion, type LossReport } from '@causeway/protocol/clusters.ts';
 import { versionLine } from '@causeway/protocol/version.ts';
 import { clusterLines } from '../cluster-lines.ts';
 import { trustAuthority } from '../trust-authority.ts';
@@ -43,14 +43,14 @@ async function run({
       // Otherwise the gateway says why it cannot rejoin.
       if (isFenced && !isDiscarding && !isPeerGone) {
         const report = await finalReport(client, cluster);
-        const count = countOf(report);
+        const count = countLost(report.ranges);
         if (count > 0 && path === undefined) {
           throw new Error(`${cluster} alone has ${count} records: save them with --save FILE, or give --discard`);
         }
         if (count > 0) lines.push(await save(client, report, path));
       }
       const { clusters: after, report } = await client.rejoin(cluster, isPeerGone);
-      const count = report === null ? 'an unknown number of' : String(countOf(report));
+      const count = report === null ? 'an unknown number of' : String(countLost(report.ranges));
       return [
         ...lines,
         `${cluster} stands by; it alone has ${count} records.`,
@@ -89,7 +89,7 @@ async function save(client: ClustersClient, report: LossReport, path: string | u
 function promotedLines({ promotion, kind, report, clusters }: Promoted): string[] {
   const lines = [`${promotion.cluster} is active (${formatPromotion(promotion)}, ${kind}).`];
   if (report !== null) {
-    lines.push(`It lacks ${countOf(report)} records of ${report.lost}, as far as they were seen:`);
+    lines.push(`It lacks ${countLost(report.ranges)} records of ${report.lost}, as far as they were seen:`);
     for (const { topic, partition, from, to } of report.ranges) {
       lines.push(`  ${topic} partition ${partition}, offsets ${from} to ${to - 1}`);
     }
@@ -100,10 +100,6 @@ function promotedLines({ promotion, kind, report, clusters }: Promoted): string[
     `Stop the replication from ${sources}, and start that from ${promotion.cluster} (docs/disaster-recovery.md).`,
   );
   return lines;
-}
-
-function countOf({ ranges }: LossReport): number {
-  return ranges.reduce((sum, { records }) => sum + records, 0);
 }
 
 async function main(): Promise<number> {
