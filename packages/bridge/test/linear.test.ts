@@ -96,7 +96,7 @@ const WORK: readonly [what: string, count: number, prepare: (count: number) => (
       const positions = partitionsOf(count).map((partition) => ({ ...partition, offset: 1n }));
       return () => {
         const seeks = new Seeks();
-        seeks.keep(positions, positions);
+        seeks.keep(positions, positions, 'received');
         seeks.retain(positions.slice(1));
         seeks.forget(positions);
       };

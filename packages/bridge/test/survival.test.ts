@@ -262,6 +262,30 @@ describe('asked by gateways', () => {
     expect(await take(east, 2, asGateway({ 'causeway-failed': `${region}/west` }))).toEqual(['a3', 'b2']);
   });
 
+  test('a place that was kept is no more where another member has read and committed since', async () => {
+    const brief = await TestBridge.start(inject('kafkaBootstrap'), {
+      bridge: { name: 'brief', region },
+      kafka: { sessionTimeoutMs: 6000 },
+    });
+    try {
+      await create(brief, { 'enable.auto.commit': false });
+      await subscribe(brief);
+      await produce('a');
+      expect(await poll(brief, asGateway())).toMatchObject({ values: ['a'] });
+      expect((await poll(brief, asGateway({ 'causeway-release': 'drain' }))).status).toBe(421);
+      await produce('b');
+      // The partition goes to the other one when the group gives the absent member up.
+      const other = await west.consumer(group, 'other', [topic], { 'enable.auto.commit': false });
+      expect((await other.take(2)).map(({ value }) => value)).toEqual(['a', 'b']);
+      expect((await other.commit()).status).toBe(204);
+      await other.delete();
+      await produce('c');
+      expect(await poll(west, asGateway())).toMatchObject({ values: ['c'] });
+    } finally {
+      await brief.close();
+    }
+  });
+
   test('a bridge that stops hands its consumers over, and commits what their clients received', async () => {
     await create(east);
     await subscribe(east);

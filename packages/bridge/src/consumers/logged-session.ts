@@ -10,7 +10,7 @@ import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
 import { Begun } from './begun.ts';
 import type { Commits } from './commits.ts';
-import { Seeks } from './seeks.ts';
+import { type RestoredPositions, type SeekKind, Seeks } from './seeks.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -53,9 +53,9 @@ export class LoggedSession {
     return this.#begun.of(partitions);
   }
 
-  /** Continues at these positions, where the previous owner handed over. */
-  resumeAt(positions: readonly PartitionOffset[]): void {
-    if (!this.#options.isAutoCommit) this.#seeks.keep(positions, positions);
+  /** Continues at this position, where the previous owner handed over. */
+  resumeAt(position: PartitionOffset, kind: SeekKind): void {
+    if (!this.#options.isAutoCommit) this.#seeks.keep([position], [position], kind);
   }
 
   /** The subscription changed: called before the client gets its response. Errors: as {@link Ownership.record}. */
@@ -66,7 +66,7 @@ export class LoggedSession {
   }
 
   /** These partitions are read from now on. Returns the previous owner's positions, the first time. */
-  onAssigned(partitions: readonly TopicPartition[]): PartitionOffset[] {
+  onAssigned(partitions: readonly TopicPartition[]): RestoredPositions {
     const restored = this.#seeks.takeRestored(partitions);
     // A failure is not reported: the next change writes it.
     if (partitions.length > 0 && this.#seeks.retain(partitions)) this.#record().catch(() => {});
@@ -82,13 +82,13 @@ export class LoggedSession {
   async keepSought(sought: readonly TopicPartition[]): Promise<void> {
     const { partitions } = this.#dependencies;
     const limits = within(this.#options.requestTimeoutMs);
-    if (await this.#keep(partitions.positions, sought, limits)) await this.#record();
+    if (await this.#keep(partitions.positions, sought, 'sought', limits)) await this.#record();
   }
 
   /** Logs or commits where a partition without a commit begins: an adopter would begin at a later end, and skip records. Never throws. */
   async keepBegun(found: readonly PartitionOffset[], limits: Limits): Promise<void> {
     const isBegun = this.#dependencies.isReplicated && this.#begun.keep(found);
-    const isKept = await this.#keep(found, found, limits);
+    const isKept = await this.#keep(found, found, 'received', limits);
     // A failure is not reported: a poll must not fail for it, and the next seek or change writes it.
     if (isKept || isBegun) await this.#record().catch(() => {});
   }
@@ -96,7 +96,7 @@ export class LoggedSession {
   /** Before a release: keeps the positions that the client has received here, and may commit elsewhere. Never throws. */
   async keepReceived(limits: Limits): Promise<void> {
     const { partitions } = this.#dependencies;
-    await this.#keep(partitions.positions, partitions.assigned, limits);
+    await this.#keep(partitions.positions, partitions.assigned, 'received', limits);
   }
 
   /**
@@ -108,17 +108,18 @@ export class LoggedSession {
     const { partitions, commits } = this.#dependencies;
     await commits.untilCommitted(limits);
     const { uncommitted, positions } = partitions;
-    if (this.#options.isAutoCommit) this.#seeks.keep(uncommitted, uncommitted);
-    else if (isReceived) this.#seeks.keep(positions, positions);
+    if (this.#options.isAutoCommit) this.#seeks.keep(uncommitted, uncommitted, 'sought');
+    else if (isReceived) this.#seeks.keep(positions, positions, 'received');
   }
 
-  /** Commits, or keeps the positions of `sought`. Whether the description changed. Never throws. */
+  /** Commits, or keeps the positions of these partitions. Whether the description changed. Never throws. */
   async #keep(
     positions: readonly PartitionOffset[],
-    sought: readonly TopicPartition[],
+    partitions: readonly TopicPartition[],
+    kind: SeekKind,
     limits: Limits,
   ): Promise<boolean> {
-    if (!this.#options.isAutoCommit) return this.#seeks.keep(positions, sought);
+    if (!this.#options.isAutoCommit) return this.#seeks.keep(positions, partitions, kind);
     await this.#dependencies.commits.commitDelivered(limits);
     return false;
   }

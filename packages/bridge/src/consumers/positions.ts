@@ -31,6 +31,8 @@ const MISSING_PARTITION_AGE_MS = 500;
 export class Positions {
   readonly #dependencies: PositionsDependencies;
   readonly #options: SessionOptions;
+  /** Where partitions whose commit is not known yet continue, unless it is behind that. */
+  readonly #received = new Map<string, PartitionOffset>();
   #searching: Promise<void> | undefined;
   /** Counts changes that make a running search obsolete. */
   #epoch = 0;
@@ -44,11 +46,19 @@ export class Positions {
   assign(partitions: readonly TopicPartition[]): void {
     this.#invalidate();
     this.#dependencies.fetcher.assign(partitions);
+    const keys = new Set(partitions.map(keyOf));
+    for (const key of this.#received.keys()) if (!keys.has(key)) this.#received.delete(key);
+  }
+
+  /** Continues at these positions, or where the group has committed since, if that is behind them. */
+  continueAt(received: readonly PartitionOffset[]): void {
+    for (const position of received) this.#received.set(keyOf(position), position);
   }
 
   /** Moves a position, to an offset or to an end that is looked up later. Whether the partition is assigned. */
   seek(partition: TopicPartition, to: bigint | OffsetSpec): boolean {
     if (!this.#dependencies.fetcher.seek(partition, to)) return false;
+    this.#received.delete(keyOf(partition));
     this.#invalidate();
     return true;
   }
@@ -58,6 +68,11 @@ export class Positions {
     if (typeof to === 'bigint' && to < 0n) throw new BridgeError('negativeOffset');
     if (this.seek({ topic, partition }, to)) return;
     throw new BridgeError('notAssigned', { message: `No current assignment for partition ${topic}-${partition}` });
+  }
+
+  /** Finds where partitions continue that the previous owner read, as far as that is open. Errors: as {@link findKnown}. */
+  async findContinued(limits: Limits): Promise<void> {
+    if (this.#received.size > 0) await this.findKnown(limits);
   }
 
   /** As {@link find}, without those that cannot be found: the next poll reports why. Errors: `kafkaUnavailable`. */
@@ -121,6 +136,7 @@ export class Positions {
       });
       if (epoch !== this.#epoch) return;
       partitions.setCommitted(committed);
+      partitions.setPositions(this.#takeReceived(fromGroup, committed));
       partitions.setPositions(committed);
       partitions.setPositions(begunOf(fromGroup.filter(({ isNew }) => isNew !== true)));
     }
@@ -130,6 +146,18 @@ export class Positions {
       epoch,
       limits,
     );
+  }
+
+  /** Those that are behind no commit; once. */
+  #takeReceived(partitions: readonly Unpositioned[], committed: readonly PartitionOffset[]): PartitionOffset[] {
+    if (this.#received.size === 0) return [];
+    const commits = new Map(committed.map((position) => [keyOf(position), position.offset]));
+    return partitions.flatMap(({ topic, partition, isNew = false }) => {
+      const key = partitionKey(topic, partition);
+      const received = this.#received.get(key);
+      this.#received.delete(key);
+      return received === undefined || isNew || (commits.get(key) ?? 0n) > received.offset ? [] : [received];
+    });
   }
 
   /** Positions partitions at the ends to which they were sent, or by the reset policy. */

@@ -7,8 +7,9 @@ import { Fetcher } from '../kafka/fetch/fetcher.ts';
 import { GroupCoordinator } from '../kafka/group/coordinator.ts';
 import type { PreparedJoin } from '../kafka/group/prepared-join.ts';
 import type { Ownership } from '../ownership/ownership.ts';
+import type { LoggedSeek } from '../ownership/session-entry.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
-import type { PartitionOffset, TopicPartition } from '../records.ts';
+import { partitionKey, type TopicPartition } from '../records.ts';
 import { Commits } from './commits.ts';
 import { DeliveryLog } from './delivery.ts';
 import { LoggedSession } from './logged-session.ts';
@@ -112,9 +113,17 @@ export class SessionParts {
     this.poller.end();
   }
 
-  /** Continues at these positions, in the partitions that are still assigned. */
-  resumeAt(offsets: readonly PartitionOffset[]): void {
-    this.logged.resumeAt(offsets.filter((place) => this.positions.seek(place, place.offset)));
+  /** Continues where the previous owner handed over, in the partitions that are still assigned. */
+  resumeAt(seeks: readonly LoggedSeek[]): void {
+    const { assigned, unpositioned } = this.fetcher.partitions;
+    const [isAssigned, isOpen] = [assigned, unpositioned].map((some) => new Set(some.map(keyOf)));
+    for (const { topic, partition, to, isReceived = false } of seeks) {
+      const place = { topic, partition, offset: BigInt(to) };
+      if (isAssigned?.has(keyOf(place)) !== true) continue;
+      this.logged.resumeAt(place, isReceived ? 'received' : 'sought');
+      if (isReceived && isOpen?.has(keyOf(place)) === true) this.positions.continueAt([place]);
+      else this.positions.seek(place, place.offset);
+    }
   }
 
   /** Partitions may go now: the last chance to commit delivered records. */
@@ -128,8 +137,14 @@ export class SessionParts {
   /** Reads these partitions from now on, at first from where another bridge left them. */
   #read(partitions: readonly TopicPartition[]): void {
     this.positions.assign(partitions);
-    for (const place of this.logged.onAssigned(partitions)) this.positions.seek(place, place.offset);
+    const { sought, received } = this.logged.onAssigned(partitions);
+    for (const place of sought) this.positions.seek(place, place.offset);
+    this.positions.continueAt(received);
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition);
 }
 
 function createFetcher(

@@ -216,7 +216,8 @@ export class Session implements ServedSession {
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
     await this.#run(async () => {
       checkAlive(this.#ownership);
-      const { commits, logged } = this.#parts;
+      const { commits, logged, positions } = this.#parts;
+      if (offsets === undefined) await positions.findContinued(this.#requestLimits());
       await commits.commitForClient(offsets);
       await logged.onCommitted(offsets ?? this.positioned);
     });
@@ -232,7 +233,7 @@ export class Session implements ServedSession {
   }
 
   resumeAt(seeks: readonly LoggedSeek[]): void {
-    this.#parts.resumeAt(seeks.map(({ topic, partition, to }) => ({ topic, partition, offset: BigInt(to) })));
+    this.#parts.resumeAt(seeks);
   }
 
   async inTurn(operation: () => Promise<void>, options?: { isClients: boolean }): Promise<void> {

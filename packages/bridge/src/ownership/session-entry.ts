@@ -32,6 +32,11 @@ const Seek = Type.Object({
   topic: Type.String(),
   partition: Type.Integer({ minimum: 0 }),
   to: Offset,
+  /**
+   * The client read from its commit on up to here, and did not move. Another member may have read the partition meanwhile: its commit counts if it is
+   * behind this position.
+   */
+  isReceived: Type.Optional(Type.Literal(true)),
 });
 export type LoggedSeek = Static<typeof Seek>;
 

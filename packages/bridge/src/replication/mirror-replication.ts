@@ -159,7 +159,7 @@ export class MirrorReplication implements Replication {
         const position = { topic, partition, offset: BigInt(description.seeks[index]?.to ?? 0) };
         const offset = await this.#exact(position, BigInt(seek.to), search);
         const end = point.of(seek)?.end;
-        return { topic, partition, to: String(end !== undefined && offset > end ? end : offset) };
+        return { ...seek, to: String(end !== undefined && offset > end ? end : offset) };
       }),
     );
     return { ...here, seeks };

@@ -57,9 +57,10 @@ export function translateDescription(
   description: SessionDescription,
 ): SessionDescription {
   const translated = (logged: readonly LoggedSeek[]): LoggedSeek[] =>
-    logged.map(({ topic, partition, to }) => {
+    logged.map((seek) => {
+      const { topic, partition, to } = seek;
       const offset = translateSince(syncs, point, { topic, partition, offset: BigInt(to) });
-      return { topic, partition, to: String(offset) };
+      return { ...seek, to: String(offset) };
     });
   const { seeks, begun } = description;
   const here = { ...description, seeks: translated(seeks) };
