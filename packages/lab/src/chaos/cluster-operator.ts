@@ -104,12 +104,15 @@ export class ClusterOperator {
    * Errors: `startTimedOut`.
    */
   async awaitMirrored({ isComplete = false }: { isComplete?: boolean } = {}): Promise<void> {
-    await this.#until('a cluster is active and the other one is filled', async () => {
+    let seen = 'no bridge responds';
+    const isMirrored = async (): Promise<boolean> => {
       const [east, west] = await Promise.all([this.statusOf('east'), this.statusOf('west')]);
       const active = activeCluster({ east, west });
       if (active === undefined || east === undefined || west === undefined) return false;
       const [serving, standing] = active === 'east' ? [east, west] : [west, east];
       const { replication } = standing;
+      const isCopying = this.#stage.stack.replication?.isCopyingFrom(active) === true;
+      seen = `${serving.cluster} is ${serving.mode}, ${standing.cluster} ${standing.mode}; replication ${JSON.stringify(replication)}, MirrorMaker ${isCopying ? 'runs' : 'does not run'}`;
       return (
         serving.mode === 'active' &&
         standing.mode === 'standby' &&
@@ -117,10 +120,11 @@ export class ClusterOperator {
         replication.problem === null &&
         replication.from === active &&
         !(isComplete && replication.records > 0) &&
-        this.#stage.stack.replication?.isCopyingFrom(active) === true &&
+        isCopying &&
         (await this.#isActiveForAll(active))
       );
-    });
+    };
+    await this.#until('a cluster is active and the other one is filled', isMirrored, () => seen);
   }
 
   async #killActive(): Promise<void> {
@@ -220,10 +224,14 @@ export class ClusterOperator {
     return answers.every((answer) => answer === active);
   }
 
-  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  /** `seen`: what was there last. */
+  async #until(what: string, holds: () => Promise<boolean>, seen = (): string => ''): Promise<void> {
     const deadlineMs = performance.now() + TIMEOUT_MS;
     while (!(await holds())) {
-      if (performance.now() > deadlineMs) throw new LabError('startTimedOut', `Gave up waiting until ${what}.`);
+      if (performance.now() > deadlineMs) {
+        const last = seen();
+        throw new LabError('startTimedOut', `Gave up waiting until ${what}${last === '' ? '' : ` (${last})`}.`);
+      }
       await delay(POLL_MS);
     }
   }
