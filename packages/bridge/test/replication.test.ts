@@ -131,6 +131,23 @@ describe('what is missing', () => {
     await until('only the topic that is not copied is behind', () => replication.status()?.records === 1);
     expect(replication.status()?.seconds).toBeGreaterThan(0);
   });
+
+  test('is found by comparing where copies have no sync, as of a MirrorMaker that stops', async () => {
+    mirror.syncPolicy = 'none';
+    await write(orders, ['f', 'g']);
+    await mirror.untilCopied(orders, (await endOf(orders)) - 1);
+    mirror.pause();
+    const both = await replication.readEnds(within(20_000));
+    const ofOrders = both.filter(({ topic }) => topic === orders);
+    expect(await replication.catchUp(ofOrders, within(30_000))).toBe(0);
+    await until('the status knows it', () => replication.status()?.records === 1);
+    await write(orders, ['h']);
+    const after = (await replication.readEnds(within(20_000))).filter(({ topic }) => topic === orders);
+    expect(await replication.catchUp(after, within(1500))).toBe(1);
+    mirror.resume();
+    expect(await replication.catchUp(after, within(30_000))).toBe(0);
+    mirror.syncPolicy = 'last';
+  });
 });
 
 describe('committed offsets', () => {

@@ -6,10 +6,12 @@ import type { PromotionPoint } from './points.ts';
 import type { EndsQuestion, SourceTopics } from './source-topics.ts';
 import type { SyncMark, SyncTail } from './sync-tail.ts';
 import { countRecords, type OffsetSpan } from './tail-reader.ts';
+import { findUncopied } from './uncopied.ts';
 
 export interface DirectionOptions {
   /** Where the records are. */
   source: Cluster;
+  target: Cluster;
   topics: SourceTopics;
   syncs: SyncTail;
   /** Since which the source is active: what it had then came from the other cluster, or is in the report of a loss. */
@@ -23,6 +25,8 @@ const COUNTED_AT_ONCE = 8;
 
 interface Counted extends OffsetSpan {
   records: number;
+  /** By `performance.now()`. */
+  atMs: number;
 }
 
 export class Direction {
@@ -71,18 +75,24 @@ export class Direction {
     return Math.max(newest.upstream + 1, since ?? 0);
   }
 
-  /** Records of a span; `undefined` until it was counted ({@link count}). */
+  /** Records of a span that are not copied, when they were counted; `undefined` until then ({@link count}). */
   countOf(span: OffsetSpan): number | undefined {
-    const known = this.#counted.get(keyOf(span));
-    return known !== undefined && known.from === span.from && known.to === span.to ? known.records : undefined;
+    return this.#countedOf(span)?.records;
+  }
+
+  /** Whether {@link count} looks at a span: copies may have come since it was counted, so long ago. */
+  isToCount(span: OffsetSpan, maxAgeMs: number): boolean {
+    if (span.to - span.from > MOST_COUNTED) return false;
+    const known = this.#countedOf(span);
+    return known === undefined || (known.records > 0 && performance.now() - known.atMs >= maxAgeMs);
   }
 
   /**
-   * Counts the records of spans that were not counted before, in the source. Offsets alone may be markers of transactions, records of aborted
-   * ones, or compacted away: no sync ever covers them. Errors: `kafkaUnavailable`.
+   * Counts the records of spans that are not copied. Offsets alone may be markers of transactions, records of aborted ones, or compacted away: no sync
+   * ever covers them, nor some copies. Errors: `kafkaUnavailable`.
    */
-  async count(spans: readonly OffsetSpan[], limits: Limits): Promise<number> {
-    const open = spans.filter((span) => this.countOf(span) === undefined && span.to - span.from <= MOST_COUNTED);
+  async count(spans: readonly OffsetSpan[], maxAgeMs: number, limits: Limits): Promise<number> {
+    const open = spans.filter((span) => this.isToCount(span, maxAgeMs));
     for (let first = 0; first < open.length; first += COUNTED_AT_ONCE) {
       await Promise.all(open.slice(first, first + COUNTED_AT_ONCE).map((span) => this.#count(span, limits)));
     }
@@ -103,13 +113,23 @@ export class Direction {
     else if (newest.upstream >= Number(end.offset)) this.#recreated.add(key);
   }
 
+  #countedOf(span: OffsetSpan): Counted | undefined {
+    const known = this.#counted.get(keyOf(span));
+    return known?.from === span.from && known.to === span.to ? known : undefined;
+  }
+
   async #count(span: OffsetSpan, limits: Limits): Promise<void> {
-    const { source, topics } = this.#options;
+    const { source, target, topics, syncs } = this.#options;
     // Retention may have removed what stood there.
     const [beginning = 0] = await topics.beginnings([span], { isFresh: true }, limits);
     const from = Math.max(span.from, beginning);
-    const records = from < span.to ? await countRecords(source, { ...span, from }, limits) : 0;
-    this.#counted.set(keyOf(span), { ...span, records });
+    const rest = { ...span, from };
+    let records = 0;
+    if (from < span.to && syncs.tail.trouble !== undefined) records = await countRecords(source, rest, limits);
+    else if (from < span.to) {
+      records = (await findUncopied(rest, { source, target, syncs: syncs.index, limits })).records;
+    }
+    this.#counted.set(keyOf(span), { ...span, records, atMs: performance.now() });
   }
 }
 

@@ -3,10 +3,10 @@ import type { LossReport, LostRange } from '@causeway/protocol/clusters.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
 import type { Limits } from '../kafka/client/limits.ts';
-import { type PartitionOffset, partitionKey, type StoredRecord, type TopicPartition } from '../records.ts';
-import { isCopy } from './same-record.ts';
+import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { SyncIndex } from './sync-index.ts';
-import { type OffsetSpan, readSpan } from './tail-reader.ts';
+import type { OffsetSpan } from './tail-reader.ts';
+import { findUncopied } from './uncopied.ts';
 
 export interface Completion {
   /** The cluster that was lost, and has returned. */
@@ -23,8 +23,6 @@ export interface Completion {
 
 /** Partitions that are read side by side. */
 const READ_AT_ONCE = 8;
-/** A copy whose sync was not written is looked for in this many records behind the last sync: MirrorMaker writes syncs at least once a second. */
-const MOST_COMPARED = 100_000;
 
 /** The report with exact ranges and counts. Errors: `kafkaUnavailable`. */
 export async function completeLossReport(report: LossReport, completion: Completion): Promise<LossReport> {
@@ -50,36 +48,6 @@ export async function completeLossReport(report: LossReport, completion: Complet
 /** Without the records at its beginning that were copied before MirrorMaker wrote their sync. */
 async function exactRange(span: OffsetSpan, { lost, promoted, syncs, limits }: Completion): Promise<LostRange> {
   const { topic, partition, to } = span;
-  const sync = syncs.of(span)?.floor(span.from - 1);
-  const copies = copiesBehind(promoted, { topic, partition, from: (sync?.downstream ?? -1) + 1 }, limits);
-  let from: number | undefined;
-  let count = 0;
-  for await (const records of readSpan(lost, span, limits)) {
-    for (const record of records) {
-      if (from === undefined && (await isNextCopy(copies, record))) continue;
-      from ??= Number(record.offset);
-      count += 1;
-    }
-  }
-  await copies.return?.(undefined);
-  return { topic, partition, from: from ?? to, to, records: count };
-}
-
-/** Ends at the first record that is not the copy of the next one. */
-async function isNextCopy(copies: AsyncIterator<StoredRecord>, record: StoredRecord): Promise<boolean> {
-  const next = await copies.next();
-  return next.done !== true && isCopy(next.value, record);
-}
-
-async function* copiesBehind(
-  promoted: Cluster,
-  { topic, partition, from }: { topic: string; partition: number; from: number },
-  limits: Limits,
-): AsyncGenerator<StoredRecord, void, undefined> {
-  const known = (await promoted.topics([topic], limits)).get(topic);
-  // Not copied before the promotion.
-  if (known === undefined || !('topic' in known) || known.topic.partitions[partition] === undefined) return;
-  for await (const records of readSpan(promoted, { topic, partition, from, to: from + MOST_COMPARED }, limits)) {
-    yield* records;
-  }
+  const { from, records } = await findUncopied(span, { source: lost, target: promoted, syncs, limits });
+  return { topic, partition, from, to, records };
 }

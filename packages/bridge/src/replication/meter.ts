@@ -32,6 +32,8 @@ const INTERVAL_MS = 1000;
 const INTERVAL_PER_PARTITION_MS = 0.1;
 const LIST_MAX_AGE_MS = 5000;
 const PARTITIONS_PER_TURN = 5000;
+/** What is not copied is looked at again after this time, or later. */
+const COUNT_MAX_AGE_MS = 5000;
 /** Spans that are counted in one measurement, of so many partitions. */
 const MOST_COUNTED = 16;
 
@@ -128,9 +130,10 @@ export class ReplicationMeter {
         // What does not change for a second may be no record.
         const still = found.filter((span) => {
           const known = before.get(keyOf(span));
-          return known?.from === span.from && known.to === span.to && direction.countOf(span) === undefined;
+          return known?.from === span.from && known.to === span.to && direction.isToCount(span, COUNT_MAX_AGE_MS);
         });
-        if (still.length > 0) await direction.count(still.slice(0, MOST_COUNTED), limits).catch(() => {});
+        const some = still.slice(0, MOST_COUNTED);
+        if (some.length > 0) await direction.count(some, COUNT_MAX_AGE_MS, limits).catch(() => {});
         this.#note(atMs, part, found);
         spans.push(...found);
       }

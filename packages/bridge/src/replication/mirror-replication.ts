@@ -107,7 +107,7 @@ export class MirrorReplication implements Replication {
   async missing(ends: readonly PartitionOffset[], limits: Limits): Promise<number> {
     const { direction, syncs } = this.#inbound;
     await syncs.tail.untilLoaded(limits);
-    return await direction.count(await direction.spans(ends, limits), limits);
+    return await direction.count(await direction.spans(ends, limits), 0, limits);
   }
 
   async catchUp(ends: readonly PartitionOffset[], limits: Limits): Promise<number> {
@@ -121,7 +121,7 @@ export class MirrorReplication implements Replication {
       before = now;
       // Nothing has come for a while: perhaps nothing is left to come.
       const isStill = performance.now() - stillSinceMs >= STILL_MS;
-      if (isStill && (await direction.count(open, limits)) === 0) return 0;
+      if (isStill && (await direction.count(open, STILL_MS, limits)) === 0) return 0;
       if (remainingMs(limits) <= CATCH_UP_INTERVAL_MS) return direction.recordsIn(open);
       await delay(CATCH_UP_INTERVAL_MS, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
     }
@@ -301,7 +301,7 @@ export class MirrorReplication implements Replication {
     const timeoutMs = Math.min(MEASURE_TIMEOUT_MS, requestTimeoutMs);
     const topics = new SourceTopics(source.cluster, isMirrored);
     const syncs = new SyncTail(target.cluster, { source: source.name, requestTimeoutMs });
-    const direction = new Direction({ source: source.cluster, topics, syncs, point });
+    const direction = new Direction({ source: source.cluster, target: target.cluster, topics, syncs, point });
     return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs }) };
   }
 }
