@@ -15,7 +15,7 @@ import type { ClusterAction, ClusterScenario } from './cluster-scenario.ts';
 import type { ClusterStage } from './cluster-stage.ts';
 import { faultsOfClusters } from './cluster-verdict.ts';
 import { Dice, otherRegion } from './dice.ts';
-import { Fleet, PARTITION_COUNT } from './fleet.ts';
+import { commitsByItself, Fleet, PARTITION_COUNT } from './fleet.ts';
 import type { FleetSummary } from './fleet-ledger.ts';
 import type { Plan } from './scenario.ts';
 import { excessRepeats } from './unsynced-repeats.ts';
@@ -168,17 +168,19 @@ async function judge(
 function countRepeats(
   { fleet, operator: { loss }, topic }: Scene,
   storedTwice: ReadonlySet<number>,
-): { excessRepeats: number; lateRepeats: number } {
+): { excessRepeats: number; lateRepeats: number; committedRepeats: number } {
   let excess = 0;
   let late = 0;
+  let committed = 0;
   for (const { group: name, repeats: all } of fleet.ledger.repeats) {
     const repeats = all.filter(({ before }) => !storedTwice.has(before.record));
     const group = `${fleet.groupPrefix}${name}`;
     if (loss !== undefined) excess += excessRepeats({ repeats, group, topic, ...loss }).length;
     const since = loss?.promotedAtMs ?? Number.NEGATIVE_INFINITY;
+    committed += repeats.filter(({ isLate }) => isLate || !commitsByItself(name)).length;
     late += repeats.filter(({ isLate, beforeAtMs }) => isLate && beforeAtMs > since).length;
   }
-  return { excessRepeats: excess, lateRepeats: late };
+  return { excessRepeats: excess, lateRepeats: late, committedRepeats: committed };
 }
 
 function recordsStoredTwice({ places }: StoredRecords): Set<number> {

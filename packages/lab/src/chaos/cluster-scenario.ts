@@ -34,8 +34,11 @@ export interface ClusterAllowance {
   fixedMs: number;
   /** … and the work that follows, on an idle machine. */
   workMs: number;
-  /** `unsynced`: what the last checkpoint and sync before a loss did not know may come again; `none` for orderly moves. */
-  duplicates: 'none' | 'unsynced';
+  /**
+   * What may come again. `unsynced`: what the last checkpoint and sync before a loss did not know. `uncommitted`, for orderly moves: what a client that commits
+   * by itself had not committed, when another consumer of its group gets the partition.
+   */
+  duplicates: 'uncommitted' | 'unsynced';
   /** So many promotions happen, no more and no fewer, … */
   promotions: number;
   /** … and of these so many by force, each with a report. */

@@ -22,7 +22,7 @@ const LOSS: ClusterAllowance = {
 const ORDERLY: ClusterAllowance = {
   fixedMs: SWITCH_OVER_MS,
   workMs: SWITCH_OVER_MS,
-  duplicates: 'none',
+  duplicates: 'uncommitted',
   promotions: 1,
   losses: 0,
 };

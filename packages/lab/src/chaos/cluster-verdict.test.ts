@@ -37,6 +37,7 @@ const GOOD: ClusterFindings = {
   reportCount: 1,
   refusals: [],
   excessRepeats: 0,
+  committedRepeats: 4,
   lateRepeats: 0,
   slowness: 1,
 };
@@ -100,7 +101,11 @@ test.each<[string, Partial<ClusterFindings>, string[]]>([
   expect(faultsOfClusters({ ...GOOD, ...change }, ALLOWED)).toEqual(expected);
 });
 
-test('after a switch-over nothing comes twice, nothing is reported, and no cluster is fenced', () => {
-  const allowed: ClusterAllowance = { ...ALLOWED, duplicates: 'none', losses: 0 };
-  expect(faultsOfClusters(GOOD, allowed)).toEqual(['4 duplicates', '1 reports of losses (expected 0)']);
+test('after a switch-over nothing that was committed comes twice, nothing is reported, and no cluster is fenced', () => {
+  const allowed: ClusterAllowance = { ...ALLOWED, duplicates: 'uncommitted', losses: 0 };
+  expect(faultsOfClusters(GOOD, allowed)).toEqual([
+    '1 reports of losses (expected 0)',
+    '4 duplicates of committed records',
+  ]);
+  expect(faultsOfClusters({ ...GOOD, reportCount: 0, committedRepeats: 0 }, allowed)).toEqual([]);
 });

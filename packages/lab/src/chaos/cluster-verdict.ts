@@ -18,6 +18,8 @@ export interface ClusterFindings {
   refusals: readonly string[];
   /** Repeated deliveries of records that the promoted cluster knew to be delivered. */
   excessRepeats: number;
+  /** Repeated deliveries of records that were committed, or that a bridge commits before it gives a consumer up. */
+  committedRepeats: number;
   /** After a promotion: repeated deliveries of records that the consumer before had acknowledged. */
   lateRepeats: number;
   /** See `MachinePace`. */
@@ -26,7 +28,8 @@ export interface ClusterFindings {
 
 /** Violated claims, a sentence each; empty for a scenario that passed. */
 export function faultsOfClusters(found: ClusterFindings, allowed: ClusterAllowance): string[] {
-  const { summary, accounts, probes, promotions, reportCount, refusals, excessRepeats, lateRepeats, slowness } = found;
+  const { summary, accounts, probes, promotions, reportCount, refusals, slowness } = found;
+  const { excessRepeats, lateRepeats, committedRepeats } = found;
   const { fixedMs, workMs, duplicates } = allowed;
   const maxGapMs = Math.round(fixedMs + workMs * slowness);
   const { reportedRecords, standingRecords, isFinal, silentlyMissing, wronglyReported } = accounts;
@@ -37,7 +40,7 @@ export function faultsOfClusters(found: ClusterFindings, allowed: ClusterAllowan
       {
         detectionMs: fixedMs,
         workMs,
-        duplicates: duplicates === 'none' ? 'none' : 'lastBatch',
+        duplicates: 'lastBatch',
         brokenConnections: 'none',
       },
     ),
@@ -53,6 +56,9 @@ export function faultsOfClusters(found: ClusterFindings, allowed: ClusterAllowan
       ? []
       : [`the report counts ${reportedRecords} records, and ${standingRecords} are in its ranges`]),
     ...(wronglyReported > 0 ? [`${wronglyReported} records are reported as lost, and were not`] : []),
+    ...(duplicates === 'uncommitted' && committedRepeats > 0
+      ? [`${committedRepeats} duplicates of committed records`]
+      : []),
     ...(excessRepeats > 0 ? [`${excessRepeats} duplicates of records that the last sync knew to be delivered`] : []),
     ...(promotions === allowed.promotions ? [] : [`${promotions} promotions (expected ${allowed.promotions})`]),
     ...refusals,

@@ -20,6 +20,7 @@ const REPEATING_EVERY = 3;
 const AUTO_COMMIT_GROUP_COUNT = 6;
 const MANUAL_COMMIT_GROUP_COUNT = 2;
 const CONSUMERS_PER_GROUP = 2;
+const MANUAL = 'manual';
 export const PARTITION_COUNT = 6;
 /** Rate of each producer: all together leave the system enough of two cores. */
 const RECORDS_PER_SECOND = 4;
@@ -86,7 +87,7 @@ export class Fleet {
     this.#producers = senders.map((sender) => this.#producer(sender));
     this.#consumers = [
       ...this.#groups('auto', isLarge ? 1 : AUTO_COMMIT_GROUP_COUNT, { kind: 'autoCommit' }),
-      ...this.#groups('manual', isLarge ? 1 : MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
+      ...this.#groups(MANUAL, isLarge ? 1 : MANUAL_COMMIT_GROUP_COUNT, { kind: 'manualCommit' }),
       ...this.#group('assigned', 1, {
         kind: 'assigned',
         partitions: Array.from({ length: PARTITION_COUNT }, (_, partition) => partition),
@@ -224,6 +225,11 @@ export class Fleet {
     if (client === undefined) throw new TypeError('a fleet needs a tier-1 gateway');
     return client;
   }
+}
+
+/** Whether the clients of a group commit, and not its bridge. */
+export function commitsByItself(group: string): boolean {
+  return group.startsWith(MANUAL);
 }
 
 function rotated(urls: readonly string[], first: number): [string, ...string[]] {
