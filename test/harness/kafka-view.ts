@@ -95,7 +95,13 @@ export class KafkaView {
 
   /** The client ids of a group's members. */
   async members(group: string): Promise<string[]> {
+    return (await this.group(group)).members;
+  }
+
+  /** A group's state, and the client ids of its members. */
+  async group(group: string): Promise<{ state: string | undefined; members: string[] }> {
     const { groups } = await this.#admin.describeGroups([group]);
-    return (groups[0]?.members ?? []).map(({ clientId }) => clientId).sort();
+    const members = (groups[0]?.members ?? []).map(({ clientId }) => clientId).sort();
+    return { state: groups[0]?.state, members };
   }
 }

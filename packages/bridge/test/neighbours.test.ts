@@ -38,6 +38,41 @@ test('a first poll waits for a group that takes its time, and no longer than its
   expect((await impatient.poll('timeout=60000')).body).toHaveLength(1);
 });
 
+test('a rebalance waits a moment for a client that commits by itself and has just received records', async () => {
+  const brisk = await otherBridge({ kafka: { heartbeatIntervalMs: 50 } });
+  const options = { 'enable.auto.commit': false };
+  // A machine that is busy takes longer than the moment: that says nothing.
+  await until('a client commits in time', async () => {
+    const [group, topic] = [unique('group'), await topicWithTwo()];
+    const first = await brisk.consumer(group, 'first', [topic], options);
+    const second = await bridge.consumer(group, 'second', [topic], options);
+    let receivedAtMs = 0;
+    for (let count = 0; count < 2; ) {
+      const { body } = await first.poll();
+      receivedAtMs = performance.now();
+      count += body.length;
+    }
+    const polling = second.poll('timeout=20000');
+    // Several heartbeats of the first one, which know of the second one by then.
+    await until('the second one joins, or waits', async () => {
+      const { state, members } = await kafka.group(group);
+      const isWaiting = state === 'PreparingRebalance' && performance.now() - receivedAtMs > 300;
+      return isWaiting || (state === 'Stable' && members.length === 2);
+    });
+    expect((await first.commit()).status).toBe(204);
+    const tookMs = performance.now() - receivedAtMs;
+    await kafka.write(
+      topic,
+      [0, 1].map((partition) => ({ value: '"later"', partition })),
+    );
+    const values = (await polling).body.map(({ value }: { value: unknown }) => value);
+    await Promise.all([first.delete(), second.delete()]);
+    if (tookMs > 800) return false;
+    expect(values).toEqual(['later']);
+    return true;
+  });
+});
+
 test('partitions of a consumer that is no longer polled go to the others, with its unconfirmed records', async () => {
   const short = await otherBridge({ consumers: { inactivityTimeoutMs: 6000 } });
   const [group, topic] = [unique('group'), await topicWithTwo()];

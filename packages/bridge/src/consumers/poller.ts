@@ -12,6 +12,7 @@ import type { Partitions } from '../kafka/fetch/partitions.ts';
 import type { RecordReader } from '../kafka/fetch/record-reader.ts';
 import type { Membership } from '../kafka/group/membership.ts';
 import { checkAlive, isOwned, type Ownership } from '../ownership/ownership.ts';
+import type { CommitGrace } from './commit-grace.ts';
 import type { Commits } from './commits.ts';
 import type { Deliver, DeliveryLog } from './delivery.ts';
 import type { PollTurn } from './operation-queue.ts';
@@ -27,6 +28,7 @@ export interface PollerDependencies {
   fetcher: Fetcher;
   deliveries: DeliveryLog;
   commits: Commits;
+  commitGrace: CommitGrace;
   ownership: Ownership;
   liveness: Liveness;
   /** Of one response. */
@@ -117,7 +119,8 @@ export class Poller {
    */
   async answer(request: PollRequest, turn: PollTurn): Promise<void> {
     const { timeoutMs, startedAtMs, signal, access, isConfirming, convert } = request;
-    const { subscription, ownership, commits, deliveries, liveness } = this.#dependencies;
+    const { subscription, ownership, commits, commitGrace, deliveries, liveness } = this.#dependencies;
+    commitGrace.end();
     const { requestTimeoutMs } = this.#options;
     const membership = subscription.readAs();
     const over = this.#begin(signal);
@@ -148,6 +151,7 @@ export class Poller {
     const { reader, result } = answer ?? (await this.#answerOf(0, { convert, limits }));
     if ('error' in result) throw result.error;
     await deliveries.deliver(reader, isConfirming, result.deliver);
+    if (answer !== undefined) commitGrace.begin();
   }
 
   /** A poll ends with its client, with the session, or with the bridge. */

@@ -10,6 +10,7 @@ import type { Ownership } from '../ownership/ownership.ts';
 import type { LoggedSeek } from '../ownership/session-entry.ts';
 import type { SessionIdentity } from '../ownership/session-identity.ts';
 import { partitionKey, type TopicPartition } from '../records.ts';
+import { CommitGrace } from './commit-grace.ts';
 import { Commits } from './commits.ts';
 import { DeliveryLog } from './delivery.ts';
 import { LoggedSession } from './logged-session.ts';
@@ -46,14 +47,17 @@ export class SessionParts {
   readonly positions: Positions;
   readonly deliveries: DeliveryLog;
   readonly commits: Commits;
+  readonly commitGrace = new CommitGrace();
   readonly logged: LoggedSession;
   readonly poller: Poller;
   readonly operations: OperationQueue;
+  readonly #isAutoCommit: boolean;
   readonly #end = new AbortController();
 
   constructor(identity: SessionIdentity, options: SessionOptions, dependencies: SessionDependencies) {
     const { account, consumers, kafka, heartbeatPauseMs, ownership, liveness, access, prepared } = dependencies;
     const { cluster, topicListing } = account;
+    this.#isAutoCommit = options.isAutoCommit;
     const fetcher = createFetcher(identity, options, dependencies);
     const { partitions } = fetcher;
     const coordinator = prepared?.coordinator ?? new GroupCoordinator(cluster, identity.group);
@@ -100,6 +104,7 @@ export class SessionParts {
       fetcher,
       deliveries,
       commits,
+      commitGrace: this.commitGrace,
       ownership,
       liveness,
       maxRecords: consumers.maxPollRecords,
@@ -131,6 +136,7 @@ export class SessionParts {
     // Otherwise the client and the partition's next member would both get the records that are being written.
     await bounded(this.deliveries.settled(), limits).catch(() => {});
     await this.deliveries.settleMarked();
+    if (!this.#isAutoCommit) await this.commitGrace.wait(limits);
     await this.commits.commitDelivered(limits);
   }
 

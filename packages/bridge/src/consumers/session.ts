@@ -216,9 +216,9 @@ export class Session implements ServedSession {
   async commit(offsets: readonly PartitionOffset[] | undefined): Promise<void> {
     await this.#run(async () => {
       checkAlive(this.#ownership);
-      const { commits, logged, positions } = this.#parts;
+      const { commits, commitGrace, logged, positions } = this.#parts;
       if (offsets === undefined) await positions.findContinued(this.#requestLimits());
-      await commits.commitForClient(offsets);
+      await commits.commitForClient(offsets).finally(() => commitGrace.end());
       await logged.onCommitted(offsets ?? this.positioned);
     });
   }
@@ -253,6 +253,7 @@ export class Session implements ServedSession {
   }
 
   async leave(limits: Limits): Promise<void> {
+    this.#parts.commitGrace.end();
     await this.#parts.subscription.close(limits);
     await this.#parts.fetcher.close();
     this.#leaveAccount();
@@ -268,6 +269,7 @@ export class Session implements ServedSession {
   /** Changes the subscription, and logs that for the next owner before the client gets its response. */
   async #change(change: () => void | Promise<void>): Promise<void> {
     await this.#run(async () => {
+      this.#parts.commitGrace.end();
       await change();
       await this.#parts.logged.onChanged();
     });
