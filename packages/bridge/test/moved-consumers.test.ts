@@ -123,6 +123,17 @@ async function promote({ bridge }: Side, after: string, { mayLose }: { mayLose: 
   return { status: response.status, body: (await response.json()) as any };
 }
 
+/** Where MirrorMaker begins to fill it. */
+async function prepare({ bridge }: Side, body: object = {}) {
+  const response = await fetch(`${bridge.url}/causeway-clusters/prepare`, {
+    method: 'POST',
+    headers: FROM_OPERATOR,
+    body: JSON.stringify(body),
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: a response of several shapes.
+  return { status: response.status, body: (await response.json()) as any };
+}
+
 /** A topic with the gaps of compaction, markers, and aborted records, before anything of it is copied. */
 async function writeMixed(): Promise<void> {
   await east.view.createTopic('mixed', 1, {
@@ -365,7 +376,7 @@ test('a switch-over moves every kind of consumer: none gets a record twice, and 
 }, 120_000);
 
 test('and back again, when MirrorMaker was turned', async () => {
-  await mirror.turn(direction(west, east));
+  await mirror.turn(direction(west, east), () => prepare(east));
   await write(west, 'orders', values('d', 3));
   await expectNext(west, 'auto', values('d', 3));
   const promoted = await promote(east, '2;west', { mayLose: false });
@@ -380,7 +391,7 @@ test('and back again, when MirrorMaker was turned', async () => {
 }, 120_000);
 
 test('after a loss, no consumer skips a record that the promoted cluster has, and the report has those that it lacks', async () => {
-  await mirror.turn(direction(east, west));
+  await mirror.turn(direction(east, west), () => prepare(west));
   const sum = async (): Promise<number> => (await end(west, 'causeway-sessions')).reduce((a, b) => a + b, 0);
   const before = await sum();
   await create(east, 'late');
@@ -412,6 +423,42 @@ test('after a loss, no consumer skips a record that the promoted cluster has, an
   const allFresh = ['before', 'f0', 'f1', 'f2', 'f3', 'f4', 'f5', 'f6'];
   for (const kind of ['latest', 'late'] as const) await expectAllUntil(west, kind, ['f4', 'f5', 'f6'], allFresh);
 }, 180_000);
+
+test('the lost cluster returns, and is filled from the promotion on: each record once, beside those that it alone has', async () => {
+  expect(await prepare(east).catch(() => 'unreachable')).not.toMatchObject({ status: 200 });
+  await east.kafka.cluster.restartBroker(1);
+  await until('east is fenced', async () => (await clusterOf(east, '4;west')) === 'east;fenced');
+  expect(await prepare(east)).toMatchObject({
+    status: 409,
+    body: { message: expect.stringContaining('stand by (fenced)') },
+  });
+  const rejoined = await fetch(`${east.bridge.url}/causeway-clusters/rejoin`, {
+    method: 'POST',
+    headers: FROM_OPERATOR,
+  });
+  expect([rejoined.status, await rejoined.text()]).toMatchObject([200, expect.any(String)]);
+  await until('east stands by', async () => (await clusterOf(east)) === 'east;standby');
+  const before = await valuesIn(east, 'orders');
+  expect(before.slice(-2)).toEqual(['lost 1', 'lost 2']);
+
+  const told = await prepare(east, { onlyTell: true });
+  await mirror.turn(direction(west, east), () => prepare(east));
+  await write(west, 'orders', values('i', 5));
+  await until('east has what was written since', async () => (await valuesIn(east, 'orders')).at(-1) === 'i4');
+  expect(await valuesIn(east, 'orders')).toEqual([...before, 'h', ...values('i', 5)]);
+  // The same once more, while MirrorMaker's own positions are ahead.
+  expect((await prepare(east)).body).toEqual(told.body);
+  await mirror.stop();
+  await mirror.start(direction(west, east));
+  await write(west, 'orders', ['j']);
+  await until('it goes on', async () => (await valuesIn(east, 'orders')).at(-1) === 'j');
+  expect(await valuesIn(east, 'orders')).toEqual([...before, 'h', ...values('i', 5), 'j']);
+}, 180_000);
+
+async function valuesIn(side: Side, topic: string): Promise<unknown[]> {
+  const [count = 0] = await end(side, topic);
+  return (await side.view.read(topic, count)).map(({ value }) => JSON.parse(String(value)) as unknown);
+}
 
 /** Records that the standby lacks, as its bridge measures; `undefined` before it did. */
 async function lagOf({ bridge }: Side): Promise<number | undefined> {

@@ -1,6 +1,12 @@
 /** Kafka clusters in the admin API: what operators see, and how they promote one. */
 import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
-import { CLUSTERS_PATH, type ClusterStatus, PROMOTE_PATH, REJOIN_PATH } from '@causeway/protocol/clusters.ts';
+import {
+  CLUSTERS_PATH,
+  type ClusterStatus,
+  PREPARE_PATH,
+  PROMOTE_PATH,
+  REJOIN_PATH,
+} from '@causeway/protocol/clusters.ts';
 import { expect, test } from 'vitest';
 import { ask, systemOf } from '../../../test/harness/admin.ts';
 import { regions } from '../../../test/harness/gateway.ts';
@@ -22,12 +28,19 @@ function statusOf(cluster: string, changes: Partial<ClusterStatus> = {}): Cluste
 }
 
 /** A bridge that responds to questions about its cluster. */
-function answering(bridge: ClusterBridge, answers: Record<string, { status: number; body: object }>): void {
+function answering(
+  bridge: ClusterBridge,
+  answers: Record<string, { status: number; body: object }>,
+  onRequest: (request: { body: string }) => void = () => {},
+): void {
   const others = bridge.handle;
   bridge.handle = (request, response) => {
     const answer = answers[request.url];
     if (answer === undefined) others(request, response);
-    else response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
+    else {
+      onRequest(request);
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
+    }
   };
 }
 
@@ -172,6 +185,31 @@ test('a fenced cluster rejoins, and its report is what it has alone', async () =
     status: 200,
     body: { promotion: { number: 2, cluster: 'west' }, report: LOST },
   });
+});
+
+test('the replication to a cluster is prepared by a bridge of it', async () => {
+  const { east, west, gw } = await eastAndWest();
+  const promotion = { number: 1, cluster: 'east' };
+  const prepared = {
+    promotion,
+    source: 'east',
+    target: 'west',
+    positions: [{ topic: 't', partition: 1, offset: 4 }],
+  };
+  const seen: string[] = [];
+  answering(west, { [PREPARE_PATH]: { status: 200, body: prepared } }, (request) => seen.push(request.body));
+  answering(east, {
+    [PREPARE_PATH]: { status: 409, body: { error_code: 409, message: 'it does not stand by (active)' } },
+  });
+  const post = (cluster: string, body?: string) =>
+    ask(`${gw.adminUrl}/api/clusters/${cluster}/prepare`, {
+      method: 'POST',
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    });
+  expect(await post('west')).toMatchObject({ status: 200, body: prepared });
+  expect(await post('west', '{"onlyTell":true}')).toMatchObject({ status: 200, body: prepared });
+  expect(seen).toEqual(['{}', '{"onlyTell":true}']);
+  expect(await post('east')).toMatchObject({ status: 409, body: { message: 'it does not stand by (active)' } });
 });
 
 test('errors say what is wrong', async () => {

@@ -96,6 +96,8 @@ export const CLUSTERS_PATH = '/causeway-clusters';
 export const PROMOTE_PATH = `${CLUSTERS_PATH}/promote`;
 /** `POST` to a bridge of a fenced cluster: lets it stand by. */
 export const REJOIN_PATH = `${CLUSTERS_PATH}/rejoin`;
+/** `POST` {@link PrepareRequest} to a bridge of a cluster that stands by: {@link PreparedReplication}. */
+export const PREPARE_PATH = `${CLUSTERS_PATH}/prepare`;
 /** `POST` {@link TailRequest} to a bridge of a cluster that was lost: {@link TailRecords}. */
 export const TAIL_PATH = `${CLUSTERS_PATH}/tail`;
 
@@ -136,6 +138,42 @@ export const RejoinRequest = Type.Object(
   { $id: 'RejoinRequest', ...Closed },
 );
 export type RejoinRequest = Static<typeof RejoinRequest>;
+
+/** Prepares the replication from the active cluster to one that stands by. Optional. */
+export const PrepareRequest = Type.Object(
+  {
+    /** Whether to write no positions: for MirrorMaker in Kafka Connect, whose REST API takes them. */
+    onlyTell: Type.Optional(Type.Boolean()),
+  },
+  { $id: 'PrepareRequest', ...Closed },
+);
+export type PrepareRequest = Static<typeof PrepareRequest>;
+
+/** Where MirrorMaker begins in a partition of its source. */
+export const StartPosition = Type.Object(
+  {
+    topic: Type.String(),
+    partition: Type.Integer({ minimum: 0 }),
+    /** Of the last record that is not to be copied. */
+    offset: Type.Integer({ minimum: 0 }),
+  },
+  { $id: 'StartPosition', ...Closed },
+);
+export type StartPosition = Static<typeof StartPosition>;
+
+/** How the replication begins after a promotion: the same until another one. */
+export const PreparedReplication = Type.Object(
+  {
+    /** Of the source. */
+    promotion: PromotionSchema,
+    source: Type.String(),
+    target: Type.String(),
+    /** Of partitions whose records came from the target; others begin at their first record. */
+    positions: Type.Array(StartPosition),
+  },
+  { $id: 'PreparedReplication', ...Closed },
+);
+export type PreparedReplication = Static<typeof PreparedReplication>;
 
 /** Records of one partition that the lost cluster acknowledged and the promoted one does not have. */
 export const LostRange = Type.Object(

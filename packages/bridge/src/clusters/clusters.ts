@@ -2,6 +2,7 @@
 import type { ClusterStatus } from '@causeway/protocol/clusters.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { Preparer } from './preparer.ts';
 import { Promoter, type PromoterOptions } from './promoter.ts';
 import { Rejoiner } from './rejoiner.ts';
 
@@ -12,6 +13,7 @@ export class Clusters {
   readonly state: ClusterState;
   readonly promoter: Promoter;
   readonly rejoiner: Rejoiner;
+  readonly preparer: Preparer;
   readonly #replication: Replication | undefined;
   readonly #log: PromoterOptions['log'];
   #reportTimer: NodeJS.Timeout | undefined;
@@ -23,6 +25,7 @@ export class Clusters {
     this.#log = options.log;
     this.promoter = new Promoter(options);
     this.rejoiner = new Rejoiner(options);
+    this.preparer = new Preparer(options);
     this.state.onMode((mode) => {
       clearTimeout(this.#reportTimer);
       if (mode === 'fenced') this.#reportSoon();

@@ -1,5 +1,11 @@
-/** What gateways ask of a bridge about its Kafka cluster: its status, its promotion, and its return. */
-import { PROMOTION_HEADER, PromoteRequest, RejoinRequest, TailRequest } from '@causeway/protocol/clusters.ts';
+/** What gateways ask of a bridge about its Kafka cluster: its status, its promotion, its return, and the replication to it. */
+import {
+  PROMOTION_HEADER,
+  PrepareRequest,
+  PromoteRequest,
+  RejoinRequest,
+  TailRequest,
+} from '@causeway/protocol/clusters.ts';
 import type { FastifyReply } from 'fastify';
 import type { Clusters } from '../clusters/clusters.ts';
 import { BridgeError } from '../errors.ts';
@@ -25,6 +31,10 @@ export function addClusterRoutes(server: ApiServer, clusters: Clusters): void {
   server.onClusters('rejoinCluster', async (body, reply) => {
     const request = isEmptyBody(body) ? {} : (runAtOnce(decodeBody(body, RejoinRequest)) as RejoinRequest);
     return respondWith(reply, await clusters.rejoiner.rejoin(request));
+  });
+  server.onClusters('prepareReplication', async (body, reply) => {
+    const request = isEmptyBody(body) ? {} : (runAtOnce(decodeBody(body, PrepareRequest)) as PrepareRequest);
+    return respondWith(reply, await clusters.preparer.prepare(request));
   });
   server.onClusters('readTail', async (body, reply) => {
     if (isEmptyBody(body)) throw new BridgeError('bodyMissing');

@@ -8,6 +8,8 @@ import type { SessionDescription } from '../ownership/session-entry.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import { carryOver } from './carry-over.ts';
 import { CheckpointTail } from './checkpoint-tail.ts';
+import { ConnectOffsets } from './connect-offsets.ts';
+import type { ConnectPosition } from './connect-position.ts';
 import { Direction } from './direction.ts';
 import { exactPosition } from './exact-position.ts';
 import { completeLossReport } from './loss-report.ts';
@@ -171,6 +173,17 @@ export class MirrorReplication implements Replication {
     options: { since?: SyncMark | undefined; limits: Limits },
   ): Promise<void> {
     await this.#outbound.syncs.untilCopied(place, offset, options);
+  }
+
+  async wasCopied(limits: Limits): Promise<(place: TopicPartition) => boolean> {
+    const { syncs } = this.#outbound;
+    await syncs.tail.untilLoaded(limits);
+    return (place) => syncs.index.of(place) !== undefined;
+  }
+
+  async advanceMirror(positions: readonly ConnectPosition[], limits: Limits): Promise<void> {
+    const { own, peer } = this.#options;
+    await new ConnectOffsets(own.cluster, peer.name).advance(positions, limits);
   }
 
   get mark(): SyncMark {

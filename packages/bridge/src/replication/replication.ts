@@ -7,6 +7,7 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
+import type { ConnectPosition } from './connect-position.ts';
 import type { SyncMark } from './sync-tail.ts';
 import type { OffsetSpan, ReadRecords } from './tail-reader.ts';
 
@@ -56,6 +57,11 @@ export interface Replication {
   ): Promise<void>;
   /** For {@link untilCopied} of records that are stored from now on. */
   readonly mark: SyncMark;
+
+  /** Tells which partitions of this cluster were copied to the peer, as far as syncs say. Errors: `kafkaUnavailable`. */
+  wasCopied(limits: Limits): Promise<(place: TopicPartition) => boolean>;
+  /** Lets MirrorMaker, which does not run, begin to copy from the peer at these positions, if they are ahead of its own. Errors: `kafkaUnavailable`, `kafkaRefused`. */
+  advanceMirror(positions: readonly ConnectPosition[], limits: Limits): Promise<void>;
 
   /** Whether a topic of this cluster is copied. */
   isMirrored(topic: string): boolean;

@@ -22,13 +22,16 @@ afterEach(async () => {
 });
 
 async function start(options: { now?: () => number } = {}, admin: object = {}): Promise<TestGateway> {
-  // What bridges say of a promotion, and of a cluster that rejoins and its records.
+  // What bridges say of a promotion, of a cluster that rejoins and its records, and of the replication to it.
   const answer = answerJson({
     promotion: { number: 1, cluster: 'south' },
     kind: 'orderly',
     report: null,
     records: [],
     next: null,
+    source: 'south',
+    target: 'north',
+    positions: [],
   });
   const [east, west] = [await startUpstream(answer), await startUpstream(answer)];
   const south = await startUpstream(answer);
@@ -70,6 +73,11 @@ const CHANGES: Record<string, { path: string; options: AskOptions; what: string 
     what: 'records 3 to 5 of t-0 were read from cluster north',
   },
   rejoin: { path: '/api/clusters/north/rejoin', options: { method: 'POST' }, what: 'cluster north may stand by again' },
+  prepare: {
+    path: '/api/clusters/north/prepare',
+    options: { method: 'POST' },
+    what: 'replication to cluster north prepared',
+  },
   // Changes nothing.
   checkConfig: { path: '/api/config/check', options: { method: 'POST', body: 'regions: 5' }, what: undefined },
 };

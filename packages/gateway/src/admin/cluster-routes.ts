@@ -1,10 +1,18 @@
-/** Routes about Kafka clusters: what they are, which one is to become active, and which one may stand by again. */
+/** Routes about Kafka clusters: what they are, which one is to become active, which one may stand by again, and where replication to it begins. */
 import { KafkaClusters, Promoted, PromoteOptions, Rejoined } from '@causeway/protocol/admin/model.ts';
-import { formatPromotion, RejoinRequest, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
+import {
+  formatPromotion,
+  PreparedReplication,
+  PrepareRequest,
+  RejoinRequest,
+  TailRecords,
+  TailRequest,
+} from '@causeway/protocol/clusters.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import {
   type AskOptions,
+  askPreparation,
   askRejoin,
   askTail,
   type ClusterAnswer,
@@ -70,6 +78,22 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     handler: (request) => rejoin(request, options),
   });
+  app.post<OfCluster & { Body: PrepareRequest }>('/api/clusters/:cluster/prepare', {
+    schema: {
+      operationId: 'prepare',
+      summary:
+        'Prepares the replication to a Kafka cluster that stands by: MirrorMaker, which must not run, begins behind what that has already.',
+      params: ofCluster,
+      body: PrepareRequest,
+      response: { 200: PreparedReplication },
+    },
+    config: { errors: [400, 404, 409, 415, 502] },
+    // Without a body the positions are written.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
+    handler: (request) => prepare(request, options),
+  });
   app.post<OfCluster & { Body: TailRequest }>('/api/clusters/:cluster/tail', {
     schema: {
       operationId: 'readTail',
@@ -118,6 +142,16 @@ async function rejoin(
   request.change = `cluster ${cluster} may stand by again${isPeerGone ? ', without a report' : ''}`;
   const result = await askBridge(cluster, (peer, asking) => askRejoin(peer, { isPeerGone }, asking), options);
   return { ...result, clusters: describe(options) };
+}
+
+async function prepare(
+  request: FastifyRequest<OfCluster & { Body: PrepareRequest }>,
+  options: ClusterRoutesOptions,
+): Promise<PreparedReplication> {
+  const { cluster } = request.params;
+  assertKnown(options, cluster);
+  request.change = `replication to cluster ${cluster} prepared`;
+  return await askBridge(cluster, (peer, asking) => askPreparation(peer, request.body, asking), options);
 }
 
 async function readTail(

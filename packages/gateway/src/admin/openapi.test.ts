@@ -1,5 +1,5 @@
 /** Every response of the admin API matches its OpenAPI document. */
-import { PROMOTE_PATH, REJOIN_PATH, TAIL_PATH } from '@causeway/protocol/clusters.ts';
+import { PREPARE_PATH, PROMOTE_PATH, REJOIN_PATH, TAIL_PATH } from '@causeway/protocol/clusters.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -40,6 +40,12 @@ afterAll(async () => {
 
 const RANGE = '{"topic":"t","partition":0,"from":3,"to":5}';
 const RECORD = { offset: 3, timestamp: 1, key: null, value: 'AA==', headers: [{ key: 'aA==', value: null }] };
+const PREPARED = {
+  promotion: { number: 1, cluster: 'west' },
+  source: 'west',
+  target: 'east',
+  positions: [{ topic: 't', partition: 0, offset: 4 }],
+};
 const TAIL = { records: [RECORD], next: 4 };
 
 function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
@@ -51,6 +57,9 @@ function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
       if (isFenced) answerJson({ promotion, report: null })(request, response);
       else answerJson({ error_code: 409, message: 'it is not fenced' }, 409)(request, response);
       isFenced = false;
+    } else if (request.url === PREPARE_PATH) {
+      if (isFenced) answerJson({ error_code: 409, message: 'it does not stand by' }, 409)(request, response);
+      else answerJson(PREPARED)(request, response);
     } else if (request.url === TAIL_PATH) {
       if (isFenced) answerJson(TAIL)(request, response);
       else answerJson({ error_code: 409, message: 'in no final report' }, 409)(request, response);
@@ -96,6 +105,7 @@ test('all responses are as documented, and all documented statuses occur', async
   const weight = '/api/regions/{region}/weight';
   const promote = '/api/clusters/{cluster}/promote';
   const rejoin = '/api/clusters/{cluster}/rejoin';
+  const prepare = '/api/clusters/{cluster}/prepare';
   const tail = '/api/clusters/{cluster}/tail';
   const answers: [string, string, AskOptions, number][] = [
     ['/healthy', '/healthy', {}, 200],
@@ -129,7 +139,13 @@ test('all responses are as documented, and all documented statuses occur', async
     [promote, '/api/clusters/west/promote', { method: 'POST' }, 409],
     [promote, '/api/clusters/east/promote', { method: 'POST', body: '{}' }, 415],
     [tail, '/api/clusters/east/tail', post(RANGE), 200],
+    [prepare, '/api/clusters/east/prepare', { method: 'POST' }, 409],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 200],
+    [prepare, '/api/clusters/east/prepare', post('{"onlyTell":true}'), 200],
+    [prepare, '/api/clusters/east/prepare', post('{"onlyTell":7}'), 400],
+    [prepare, '/api/clusters/east/prepare', { method: 'POST', body: '{}' }, 415],
+    [prepare, '/api/clusters/north/prepare', { method: 'POST' }, 404],
+    [prepare, '/api/clusters/west/prepare', { method: 'POST' }, 502],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST' }, 409],
     [rejoin, '/api/clusters/east/rejoin', post('{"isPeerGone":7}'), 400],
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST', body: '{}' }, 415],

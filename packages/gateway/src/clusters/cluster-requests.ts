@@ -3,8 +3,11 @@ import {
   CLUSTERS_PATH,
   ClusterStatus,
   LossReport,
+  PREPARE_PATH,
   PROMOTE_PATH,
   PROMOTION_HEADER,
+  PreparedReplication,
+  type PrepareRequest,
   type PromoteRequest,
   PromoteResponse,
   type Promotion,
@@ -73,6 +76,15 @@ export function askRejoin(
   options: AskOptions,
 ): Promise<ClusterAnswer<RejoinResponse>> {
   return ask(peer, { method: 'POST', path: REJOIN_PATH, body: request, schema: RejoinResponse }, options);
+}
+
+/** As {@link askStatus}. */
+export function askPreparation(
+  peer: ClusterPeer,
+  request: PrepareRequest,
+  options: AskOptions,
+): Promise<ClusterAnswer<PreparedReplication>> {
+  return ask(peer, { method: 'POST', path: PREPARE_PATH, body: request, schema: PreparedReplication }, options);
 }
 
 /** As {@link askStatus}. */

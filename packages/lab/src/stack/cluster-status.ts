@@ -1,20 +1,24 @@
-/** What a bridge knows of its Kafka cluster, asked as gateways do. */
-import { CLUSTERS_PATH, type ClusterStatus } from '@causeway/protocol/clusters.ts';
+/** Asks a bridge about its Kafka cluster, as gateways do. */
+import { CLUSTERS_PATH, type ClusterStatus, PREPARE_PATH } from '@causeway/protocol/clusters.ts';
 import { GATEWAY_HEADER, OPERATOR_HEADER, SECRET_HEADER } from '@causeway/protocol/routing.ts';
 import { type Dispatcher, request } from 'undici';
+import { LabError } from '../errors.ts';
 
 const TIMEOUT_MS = 1_000;
+/** Of a bridge that reads and writes positions. */
+const PREPARE_TIMEOUT_MS = 40_000;
 const SENDER = 'lab';
 
-/** `undefined` if it does not respond. */
-export async function askClusterStatus(
-  bridgeUrl: string,
-  { agent, secret }: { agent: Dispatcher; secret: string },
-): Promise<ClusterStatus | undefined> {
+export interface Asking {
+  agent: Dispatcher;
+  secret: string;
+}
+
+/** What it knows; `undefined` if it does not respond. */
+export async function askClusterStatus(bridgeUrl: string, asking: Asking): Promise<ClusterStatus | undefined> {
   try {
     const { statusCode, body } = await request(`${bridgeUrl}${CLUSTERS_PATH}`, {
-      dispatcher: agent,
-      headers: { [SECRET_HEADER]: secret, [GATEWAY_HEADER]: SENDER, [OPERATOR_HEADER]: SENDER },
+      ...senderOf(asking),
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
     });
@@ -24,4 +28,22 @@ export async function askClusterStatus(
   } catch {
     return undefined;
   }
+}
+
+/** Lets it prepare the replication to its cluster, which stands by. Errors: `refused`; those of undici. */
+export async function prepareReplication(bridgeUrl: string, asking: Asking): Promise<void> {
+  const { statusCode, body } = await request(`${bridgeUrl}${PREPARE_PATH}`, {
+    method: 'POST',
+    ...senderOf(asking),
+    headersTimeout: PREPARE_TIMEOUT_MS,
+  });
+  const text = await body.text();
+  if (statusCode !== 200) throw new LabError('refused', `The replication cannot be prepared: ${text}`);
+}
+
+function senderOf({ agent, secret }: Asking) {
+  return {
+    dispatcher: agent,
+    headers: { [SECRET_HEADER]: secret, [GATEWAY_HEADER]: SENDER, [OPERATOR_HEADER]: SENDER },
+  };
 }

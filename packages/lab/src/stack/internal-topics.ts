@@ -1,5 +1,4 @@
-/** Topics that MirrorMaker keeps for itself: compacted, and here with one partition. Read and written while it does not run. */
-import { createTopics } from './kafka.ts';
+/** Topics that MirrorMaker keeps for itself: compacted, and here with one partition.  */
 import { independentClient } from './kafka-client.ts';
 
 export interface InternalRecord {
@@ -39,32 +38,5 @@ export async function readInternalTopic(bootstrap: string, topic: string): Promi
     return records;
   } finally {
     await admin.disconnect();
-  }
-}
-
-/** Makes the topic if it does not exist, as MirrorMaker does. */
-export async function writeInternalTopic(
-  bootstrap: string,
-  topic: string,
-  records: readonly InternalRecord[],
-): Promise<void> {
-  if (records.length === 0) return;
-  const kafka = independentClient(bootstrap);
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    if (!(await admin.listTopics()).includes(topic)) {
-      const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
-      await createTopics(admin, [{ topic, numPartitions: 1, replicationFactor: -1, configEntries }]);
-    }
-  } finally {
-    await admin.disconnect();
-  }
-  const producer = kafka.producer();
-  await producer.connect();
-  try {
-    await producer.send({ topic, messages: records.map((record) => ({ ...record, partition: 0 })) });
-  } finally {
-    await producer.disconnect();
   }
 }

@@ -10,7 +10,7 @@ import {
 import type { Dispatcher } from 'undici';
 import { LabError } from '../errors.ts';
 import { type ClusterPair, FIRST_ACTIVE, otherThan } from './cluster-pair.ts';
-import { askClusterStatus } from './cluster-status.ts';
+import { askClusterStatus, prepareReplication } from './cluster-status.ts';
 import { isRegionName, REGION_NAMES, type RegionName } from './regions.ts';
 
 const LOOK_EVERY_MS = 200;
@@ -133,7 +133,10 @@ export class ReplicationFollower {
     const step = decideReplication({ source: this.#source, isRunning }, this.#last);
     if (step.kind === 'stop') await pair.replication.stop();
     if (step.kind !== 'turn' || !pair.isUp(otherThan(step.source))) return;
-    await pair.replication.turn(pair.direction(step.source), this.#closed.signal);
-    this.#source = step.source;
+    const { source } = step;
+    const { bridgeUrls, agent, secret } = this.#options;
+    const prepare = (): Promise<void> => prepareReplication(bridgeUrls[otherThan(source)], { agent, secret });
+    await pair.replication.turn(pair.direction(source), prepare, this.#closed.signal);
+    this.#source = source;
   }
 }

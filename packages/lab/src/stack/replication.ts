@@ -4,9 +4,7 @@
  */
 import type { JavaRuntime } from './kafka-runtime.ts';
 import { type Direction, MirrorMaker } from './mirror-maker.ts';
-import { readLastSyncs, writeSyncs } from './offset-syncs.ts';
 import type { ProcessEvent, Reaper } from './process.ts';
-import { writeSourcePositions } from './source-positions.ts';
 
 export interface ReplicationOptions {
   /** For MirrorMaker's properties. */
@@ -44,20 +42,12 @@ export class Replication {
   }
 
   /**
-   * The direction after a promotion of `source`, which was filled from `target` until then: MirrorMaker copies what clients have written since,
-   * and not back what it brought. Both clusters run. Every partition that it brought gets its first sync in the new direction: without it, bridges
-   * could not tell that one without new records has everything. Records that it brought last before a SIGKILL, without a sync, it copies back.
+   * The direction after a promotion of `source`, which was filled from `target` until then. `prepare`: lets a bridge of `target` write where MirrorMaker begins,
+   * while that does not run.
    */
-  async turn(direction: Direction, signal?: AbortSignal | undefined): Promise<void> {
+  async turn(direction: Direction, prepare: () => Promise<unknown>, signal?: AbortSignal | undefined): Promise<void> {
     await this.stop();
-    const { source, target } = direction;
-    const syncs = await readLastSyncs({ source: target, target: source });
-    const turned = syncs.map((sync) => ({ ...sync, upstream: sync.downstream, downstream: sync.upstream }));
-    await writeSyncs(direction, turned);
-    await writeSourcePositions(
-      direction,
-      turned.map(({ topic, partition, upstream }) => ({ topic, partition, offset: upstream })),
-    );
+    await prepare();
     await this.start(direction, signal);
   }
 

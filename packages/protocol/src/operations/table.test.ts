@@ -79,6 +79,7 @@ test('internal operations have the paths that other versions use', () => {
     { internal: 'clusterStatus', method: 'GET', path: '/causeway-clusters' },
     { internal: 'promoteCluster', method: 'POST', path: '/causeway-clusters/promote' },
     { internal: 'rejoinCluster', method: 'POST', path: '/causeway-clusters/rejoin' },
+    { internal: 'prepareReplication', method: 'POST', path: '/causeway-clusters/prepare' },
     { internal: 'readTail', method: 'POST', path: '/causeway-clusters/tail' },
   ]);
 });

@@ -1,6 +1,6 @@
 /** The routes about Kafka clusters in the admin API of a gateway. Failures are sentences for operators. */
 import type { KafkaClusters, Promoted, Rejoined } from '@causeway/protocol/admin/model.ts';
-import type { TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
+import type { PreparedReplication, TailRecords, TailRequest } from '@causeway/protocol/clusters.ts';
 import type { Gateway } from '../gateway.ts';
 import { noResponse, withoutControls } from '../response.ts';
 
@@ -24,6 +24,11 @@ export class ClustersClient {
 
   async rejoin(cluster: string, isPeerGone: boolean): Promise<Rejoined> {
     return (await this.#ask('POST', `${pathOf(cluster)}/rejoin`, { isPeerGone })) as Rejoined;
+  }
+
+  /** `onlyTell`: writes nothing. */
+  async prepare(cluster: string, onlyTell: boolean): Promise<PreparedReplication> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/prepare`, { onlyTell })) as PreparedReplication;
   }
 
   async readTail(cluster: string, range: TailRequest): Promise<TailRecords> {

@@ -9,6 +9,7 @@ import {
   CLUSTERS_PATH,
   type ClusterStatus,
   type LossReport,
+  PREPARE_PATH,
   REJOIN_PATH,
   TAIL_PATH,
   type TailRecord,
@@ -41,6 +42,21 @@ function run(...args: string[]): Promise<Ran> {
 }
 
 const PROMOTION = { number: 2, cluster: 'west' };
+const PREPARED = {
+  promotion: PROMOTION,
+  source: 'west',
+  target: 'east',
+  positions: [{ topic: 't', partition: 2, offset: 6 }],
+};
+const REPLICATION = {
+  from: 'west',
+  to: 'east',
+  problem: null,
+  measuredAgoMs: 10,
+  records: 0,
+  seconds: 0,
+  topics: [],
+};
 const REPORT: LossReport = {
   promotion: PROMOTION,
   lost: 'east',
@@ -61,12 +77,13 @@ function record(offset: number): TailRecord {
 async function lostEast(): Promise<{ url: string; east: ClusterBridge; requests: TailRequest[] }> {
   const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const requests: TailRequest[] = [];
+  let isRejoined = false;
   const status = (cluster: string): ClusterStatus => ({
     cluster,
     mode: cluster === 'east' ? 'fenced' : 'active',
     promotion: PROMOTION,
     promoted: null,
-    replication: null,
+    replication: cluster === 'east' && isRejoined ? REPLICATION : null,
     reports: [REPORT],
   });
   for (const bridge of [east, west]) {
@@ -76,7 +93,10 @@ async function lostEast(): Promise<{ url: string; east: ClusterBridge; requests:
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       };
       if (request.url === CLUSTERS_PATH) answer(status(bridge === east ? 'east' : 'west'));
-      else if (request.url === REJOIN_PATH) answer({ promotion: PROMOTION, report: REPORT });
+      else if (request.url === REJOIN_PATH) {
+        isRejoined = true;
+        answer({ promotion: PROMOTION, report: REPORT });
+      } else if (request.url === PREPARE_PATH) answer(PREPARED);
       else if (request.url === TAIL_PATH) {
         const range = JSON.parse(request.body) as TailRequest;
         requests.push(range);
@@ -112,6 +132,7 @@ test('a cluster that was lost stands by again once the records that it alone has
   const file = join(directory, 'tail.ndjson');
   expect(rejoined.stdout).toContain(`4 records that east alone has are in ${file}.`);
   expect(rejoined.stdout).toContain('east stands by; it alone has 4 records.');
+  expect(rejoined.stdout).toContain('It has everything that west has: the replication runs.');
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
     ...[5, 6, 7].map((offset) => ({ topic: 't', partition: 0, ...record(offset) })),
@@ -123,6 +144,18 @@ test('a cluster that was lost stands by again once the records that it alone has
   const again = await run('save', 'east', '--save', 'tail.ndjson', '--url', url);
   expect(again).toMatchObject({ code: 1, stdout: '' });
   expect(again.stderr).toContain('EEXIST');
+});
+
+test('where MirrorMaker begins is written, or printed as Kafka Connect takes it', async () => {
+  const { url } = await lostEast();
+  const prepared = await run('prepare', 'east', '--url', url);
+  expect(prepared).toMatchObject({ code: 0, stderr: '' });
+  expect(prepared.stdout).toContain('MirrorMaker from west to east begins behind 1 positions');
+  const { code, stdout } = await run('prepare', 'east', '--json', '--url', url);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    offsets: [{ partition: { cluster: 'west', partition: 2, topic: 't' }, offset: { offset: 6 } }],
+  });
 });
 
 test('what a gateway refuses is said in its words', async () => {
@@ -139,7 +172,7 @@ test('what a gateway refuses is said in its words', async () => {
 });
 
 test.each([
-  [['demote', 'east'], 'demote is not one of list, promote, rejoin, save'],
+  [['demote', 'east'], 'demote is not one of list, promote, rejoin, save, prepare'],
   [['list', 'east'], 'list shows all clusters, not east alone'],
   [['promote'], 'promote needs the name of a cluster'],
   [['promote', 'east', 'west'], 'west is one argument too many'],
@@ -150,6 +183,8 @@ test.each([
   [['rejoin', 'east', '--discard', '--save', 'f'], '--save and --discard exclude each other'],
   [['promote', 'east', '--save', 'f'], '--save is for rejoin and save'],
   [['save', 'east'], 'save needs --save FILE'],
+  [['prepare'], 'prepare needs the name of a cluster'],
+  [['rejoin', 'east', '--json'], '--json is for prepare'],
   [['--url', 'east'], '--url east is not a URL such as http://127.0.0.1:8081'],
 ])('%j is refused', (args, message) => {
   expect(() => readArguments(args, { env: {}, directories: [] })).toThrow(message);

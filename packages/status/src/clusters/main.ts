@@ -4,7 +4,7 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { KafkaClusters, Promoted } from '@causeway/protocol/admin/model.ts';
-import { countLost, formatPromotion, type LossReport } from '@causeway/protocol/clusters.ts';
+import { countLost, formatPromotion, type LossReport, type PreparedReplication } from '@causeway/protocol/clusters.ts';
 import { versionLine } from '@causeway/protocol/version.ts';
 import { clusterLines } from '../cluster-lines.ts';
 import { trustAuthority } from '../trust-authority.ts';
@@ -15,6 +15,8 @@ import { saveTail } from './save-tail.ts';
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 /** A cluster that returns counts its records some seconds after its bridges serve. */
 const REPORT_TIMEOUT_MS = 60_000;
+/** MirrorMaker starts within seconds, and first copies what was written since the promotion. */
+const REPLICATION_TIMEOUT_MS = 30_000;
 const LOOK_EVERY_MS = 500;
 
 /** Returns lines for the operator. Errors: `Error` whose message says what was refused and why. */
@@ -25,6 +27,7 @@ async function run({
   file,
   isDiscarding,
   isPeerGone,
+  isJson,
   gateway,
 }: ClusterArguments): Promise<string[]> {
   const client = new ClustersClient(gateway);
@@ -36,6 +39,8 @@ async function run({
       return promotedLines(await client.promote(cluster, isForced));
     case 'save':
       return [await save(client, await finalReport(client, cluster), path)];
+    case 'prepare':
+      return preparedLines(await client.prepare(cluster, isJson), isJson);
     case 'rejoin': {
       const clusters = await client.list();
       const isFenced = clusters.members.some(({ name, mode }) => name === cluster && mode === 'fenced');
@@ -54,10 +59,43 @@ async function run({
       return [
         ...lines,
         `${cluster} stands by; it alone has ${count} records.`,
-        `Start the replication from ${after.active} to ${cluster} (docs/disaster-recovery.md).`,
+        await replicationLine(client, cluster, after.active),
       ];
     }
   }
+}
+
+/** Whether the replication to a cluster that has just rejoined runs, as soon as it does. */
+async function replicationLine(client: ClustersClient, cluster: string, active: string): Promise<string> {
+  const deadlineMs = performance.now() + REPLICATION_TIMEOUT_MS;
+  while (performance.now() < deadlineMs) {
+    const { members } = await client.list();
+    const { replication = null } = members.find(({ name }) => name === cluster) ?? {};
+    if (
+      replication !== null &&
+      replication.problem === null &&
+      replication.from === active &&
+      replication.records === 0
+    )
+      return `It has everything that ${active} has: the replication runs.`;
+    await delay(LOOK_EVERY_MS);
+  }
+  return `The replication from ${active} to it does not run, or is behind. Without npm run mirror-maker: npm run clusters -- prepare ${cluster}, then start MirrorMaker in this direction (docs/disaster-recovery.md).`;
+}
+
+function preparedLines({ source, target, positions }: PreparedReplication, isJson: boolean): string[] {
+  if (isJson) {
+    const offsets = positions.map(({ topic, partition, offset }) => ({
+      partition: { cluster: source, partition, topic },
+      offset: { offset },
+    }));
+    return [JSON.stringify({ offsets }, undefined, 2)];
+  }
+  const rest =
+    positions.length === 0
+      ? 'at the first records'
+      : `behind ${positions.length} positions, and elsewhere at the first records`;
+  return [`MirrorMaker from ${source} to ${target} begins ${rest}. Start it.`];
 }
 
 /** What a cluster that returned alone has, once its bridges have counted it. Errors: `Error` if there is no such report in time. */
@@ -97,7 +135,7 @@ function promotedLines({ promotion, kind, report, clusters }: Promoted): string[
   const others = clusters.members.filter(({ name }) => name !== promotion.cluster).map(({ name }) => name);
   const sources = others.join(', ');
   lines.push(
-    `Stop the replication from ${sources}, and start that from ${promotion.cluster} (docs/disaster-recovery.md).`,
+    `Without npm run mirror-maker: stop MirrorMaker from ${sources}, and start it from ${promotion.cluster} once the other cluster stands by (docs/disaster-recovery.md).`,
   );
   return lines;
 }

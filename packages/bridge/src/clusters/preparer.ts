@@ -1,0 +1,56 @@
+/** Prepares the replication to this bridge's cluster, which stands by: where MirrorMaker begins in the active one. */
+import type { PreparedReplication, PrepareRequest } from '@causeway/protocol/clusters.ts';
+import { BridgeError } from '../errors.ts';
+import { within } from '../kafka/client/limits.ts';
+import type { Replication } from '../replication/replication.ts';
+import { startPositions } from '../replication/start-positions.ts';
+import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+
+export interface PreparerOptions {
+  state: ClusterState;
+  replication: Replication | undefined;
+}
+
+/** Positions of many partitions are read and written. */
+const TIMEOUT_MS = 30_000;
+
+export class Preparer {
+  readonly #options: PreparerOptions;
+
+  constructor(options: PreparerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The same positions each time, until another promotion. Without `onlyTell`, they are written where a MirrorMaker of its own keeps them, if they are ahead of that.
+   * Errors: `promotionRefused` for a cluster that does not stand by; `kafkaUnavailable`, `kafkaRefused`.
+   */
+  async prepare({ onlyTell = false }: PrepareRequest): Promise<PreparedReplication> {
+    const { state, replication } = this.#options;
+    const { own, self, peer } = state;
+    const limits = within(TIMEOUT_MS);
+    await own.confirm(limits);
+    if (state.mode !== 'standby') throw this.#refusal(`it does not stand by (${state.mode})`);
+    if (peer === undefined || replication === undefined) throw this.#refusal('it has no peer (clusters.peer)');
+    await peer.confirm(limits);
+    const { promoted, point } = peer.facts;
+    const { highest } = state;
+    if (promoted === undefined || (highest !== undefined && !isSamePromotion(promoted.promotion, highest))) {
+      throw this.#refusal(`${peer.name} is not active`);
+    }
+    // What the first active cluster had before is copied from the beginning.
+    const isFirst = promoted.how === 'initial';
+    const wasCopied = isFirst ? () => false : await replication.wasCopied(limits);
+    const positions = isFirst ? [] : startPositions(point, wasCopied);
+    if (!onlyTell) await replication.advanceMirror(positions, limits);
+    return { promotion: promoted.promotion, source: peer.name, target: self, positions };
+  }
+
+  #refusal(why: string): BridgeError {
+    const { state } = this.#options;
+    return new BridgeError('promotionRefused', {
+      message: `The replication to Kafka cluster ${state.self} cannot be prepared now: ${why}`,
+      promotion: state.promotionHeader,
+    });
+  }
+}
