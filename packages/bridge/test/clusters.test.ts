@@ -315,6 +315,42 @@ test('a pause ends by itself, and what its promoter hands over after that does n
   expect((await probe(eastBridge)).cluster).toBe('east;standby');
 });
 
+test('a request that a pause refuses confirms what its client has, and nothing of that comes again', async () => {
+  const consumer = await w(0).consumer(unique('group'), 'c', [], { 'auto.offset.reset': 'latest' });
+  expect((await w(0).post(`${consumer.path}/subscription`, { topics: [topic] })).status).toBe(204);
+  const poll = (mark: string) =>
+    fetch(`${w(0).url}${consumer.path}/records?timeout=1000`, {
+      headers: { ...FROM_GATEWAY, 'causeway-delivered': mark, accept: 'application/vnd.kafka.json.v2+json' },
+    });
+  await (await poll('')).arrayBuffer();
+  const values = async (response: Response): Promise<unknown[]> =>
+    ((await response.json()) as { value: unknown }[]).map(({ value }) => value);
+  // A machine that is busy takes longer than a bridge waits for a confirmation: that says nothing.
+  let round = 0;
+  await until('the confirmation comes in time', async () => {
+    round += 1;
+    expect((await send(w(0), { value: `round ${round}` })).status).toBe(200);
+    const delivered = await poll('');
+    const mark = delivered.headers.get('causeway-delivery') ?? '';
+    expect(await values(delivered)).toContain(`round ${round}`);
+    const atMs = performance.now();
+    await writeLog('west', {
+      kind: 'pausing',
+      id: `c${round}`,
+      promotion: { number: 5, cluster: 'east' },
+      timeoutMs: 1000,
+    });
+    await untilMode(w(0), 'west;pausing');
+    expect((await poll(mark)).status).toBe(503);
+    const tookMs = performance.now() - atMs;
+    await untilMode(w(0), 'west;active');
+    const rest = await values(await poll(''));
+    if (tookMs > 400) return false;
+    expect(rest).toEqual([]);
+    return true;
+  });
+});
+
 test('a log that was deleted is written again, and the cluster serves on', async () => {
   const client = producing(w(0), 'on');
   onTestFinished(() => client.end());

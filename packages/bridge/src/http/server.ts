@@ -62,12 +62,7 @@ export interface Request {
 /** Responds by {@link respond} and its kind, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
-export type ClusterOperation =
-  | 'clusterStatus'
-  | 'promoteCluster'
-  | 'rejoinCluster'
-  | 'prepareReplication'
-  | 'readTail';
+export type ClusterOperation = 'clusterStatus' | 'promoteCluster' | 'rejoinCluster' | 'prepareReplication' | 'readTail';
 export type ClusterHandler = (body: Buffer | undefined, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** What a bridge with several clusters asks of each request, and learns from it. */
@@ -131,6 +126,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const decoder = new ContentDecoder();
   const visits = new Visits(options);
   let handle: RequestListener = () => {};
+  let onDelivered: ((url: ParsedUrl, mark: string) => void) | undefined;
   const http = createHttpServer({
     limits,
     load,
@@ -182,8 +178,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           if (isOfPrincipal && isEnforcedByBridge(operation)) reply.header(ENFORCED_HEADER, '1');
           gate?.hear(gatewayHeader(trust, request.raw, PROMOTION_HEADER));
         }
-        const entering = needsActive ? gate?.enter() : undefined;
-        if (entering !== undefined) await entering;
+        try {
+          const entering = needsActive ? gate?.enter() : undefined;
+          if (entering !== undefined) await entering;
+        } catch (error) {
+          // Its gateway does not confirm the delivery again.
+          if (from.via === 'gateway' && from.delivered !== undefined && url.instance !== undefined) {
+            onDelivered?.(url, from.delivered);
+          }
+          throw error;
+        }
         const term = gate?.term ?? 0;
         const access = usesKafka ? options.kafka.of(request.raw, reply.raw) : options.kafka.own;
         const kafka = access instanceof Promise ? await access : access;
@@ -201,6 +205,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       });
     },
     onDelivered(handler) {
+      onDelivered = handler;
       routes.set('confirmDelivery', (request, reply, url) => {
         begin('unknown', request, reply);
         const sender = senderOf(request.raw, reply.trust);
