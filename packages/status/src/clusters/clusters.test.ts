@@ -150,7 +150,7 @@ test('where MirrorMaker begins is written, or printed as Kafka Connect takes it'
   const { url } = await lostEast();
   const prepared = await run('prepare', 'east', '--url', url);
   expect(prepared).toMatchObject({ code: 0, stderr: '' });
-  expect(prepared.stdout).toContain('MirrorMaker from west to east begins behind 1 positions');
+  expect(prepared.stdout).toContain('MirrorMaker from west to east begins behind what east has (1 positions are set).');
   const { code, stdout } = await run('prepare', 'east', '--json', '--url', url);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual({

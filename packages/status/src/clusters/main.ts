@@ -91,11 +91,9 @@ function preparedLines({ source, target, positions }: PreparedReplication, isJso
     }));
     return [JSON.stringify({ offsets }, undefined, 2)];
   }
-  const rest =
-    positions.length === 0
-      ? 'at the first records'
-      : `behind ${positions.length} positions, and elsewhere at the first records`;
-  return [`MirrorMaker from ${source} to ${target} begins ${rest}. Start it.`];
+  return [
+    `MirrorMaker from ${source} to ${target} begins behind what ${target} has (${positions.length} positions are set). Start it.`,
+  ];
 }
 
 /** What a cluster that returned alone has, once its bridges have counted it. Errors: `Error` if there is no such report in time. */
