@@ -441,17 +441,17 @@ test('the lost cluster returns, and is filled from the promotion on: each record
   const before = await valuesIn(east, 'orders');
   expect(before.slice(-2)).toEqual(['lost 1', 'lost 2']);
 
-  const told = await prepare(east, { onlyTell: true });
+  const expected = await prepare(east, { dryRun: true });
   await mirror.turn(direction(west, east), () => prepare(east));
   await write(west, 'orders', values('i', 5));
   await until('east has what was written since', async () => (await valuesIn(east, 'orders')).at(-1) === 'i4');
   expect(await valuesIn(east, 'orders')).toEqual([...before, 'h', ...values('i', 5)]);
   // The same once more, while MirrorMaker's own positions are ahead.
-  expect((await prepare(east)).body).toEqual(told.body);
+  expect((await prepare(east)).body).toEqual(expected.body);
   await mirror.stop();
   await mirror.start(direction(west, east));
   await write(west, 'orders', ['j']);
-  await until('it goes on', async () => (await valuesIn(east, 'orders')).at(-1) === 'j');
+  await until('it continues', async () => (await valuesIn(east, 'orders')).at(-1) === 'j');
   expect(await valuesIn(east, 'orders')).toEqual([...before, 'h', ...values('i', 5), 'j']);
 }, 180_000);
 

@@ -207,8 +207,8 @@ test('the replication to a cluster is prepared by a bridge of it', async () => {
       ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
     });
   expect(await post('west')).toMatchObject({ status: 200, body: prepared });
-  expect(await post('west', '{"onlyTell":true}')).toMatchObject({ status: 200, body: prepared });
-  expect(seen).toEqual(['{}', '{"onlyTell":true}']);
+  expect(await post('west', '{"dryRun":true}')).toMatchObject({ status: 200, body: prepared });
+  expect(seen).toEqual(['{}', '{"dryRun":true}']);
   expect(await post('east')).toMatchObject({ status: 409, body: { message: 'it does not stand by (active)' } });
 });
 

@@ -143,7 +143,7 @@ export type RejoinRequest = Static<typeof RejoinRequest>;
 export const PrepareRequest = Type.Object(
   {
     /** Whether to write no positions: for MirrorMaker in Kafka Connect, whose REST API takes them. */
-    onlyTell: Type.Optional(Type.Boolean()),
+    dryRun: Type.Optional(Type.Boolean()),
   },
   { $id: 'PrepareRequest', ...Closed },
 );

@@ -22,10 +22,10 @@ export class Preparer {
   }
 
   /**
-   * The same positions each time, until another promotion. Without `onlyTell`, they are written where a MirrorMaker of its own keeps them, if they are ahead of that.
+   * The same positions each time, until another promotion. Without `dryRun`, they are written where a MirrorMaker of its own keeps them, if they are ahead of that.
    * Errors: `promotionRefused` for a cluster that does not stand by; `kafkaUnavailable`, `kafkaRefused`.
    */
-  async prepare({ onlyTell = false }: PrepareRequest): Promise<PreparedReplication> {
+  async prepare({ dryRun = false }: PrepareRequest): Promise<PreparedReplication> {
     const { state, replication } = this.#options;
     const { own, self, peer } = state;
     const limits = within(TIMEOUT_MS);
@@ -42,7 +42,7 @@ export class Preparer {
     const isFirst = promoted.how === 'initial';
     const wasCopied = isFirst ? () => false : await replication.wasCopied(limits);
     const positions = isFirst ? [] : startPositions(point, wasCopied);
-    if (!onlyTell) await replication.advanceMirror(positions, limits);
+    if (!dryRun) await replication.advanceMirror(positions, limits);
     return { promotion: promoted.promotion, source: peer.name, target: self, positions };
   }
 

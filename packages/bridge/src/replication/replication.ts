@@ -58,7 +58,7 @@ export interface Replication {
   /** For {@link untilCopied} of records that are stored from now on. */
   readonly mark: SyncMark;
 
-  /** Tells which partitions of this cluster were copied to the peer, as far as syncs say. Errors: `kafkaUnavailable`. */
+  /** Returns whether a partition of this cluster was copied to the peer, as far as syncs say. Errors: `kafkaUnavailable`. */
   wasCopied(limits: Limits): Promise<(place: TopicPartition) => boolean>;
   /** Lets MirrorMaker, which does not run, begin to copy from the peer at these positions, if they are ahead of its own. Errors: `kafkaUnavailable`, `kafkaRefused`. */
   advanceMirror(positions: readonly ConnectPosition[], limits: Limits): Promise<void>;

@@ -26,9 +26,9 @@ export class ClustersClient {
     return (await this.#ask('POST', `${pathOf(cluster)}/rejoin`, { isPeerGone })) as Rejoined;
   }
 
-  /** `onlyTell`: writes nothing. */
-  async prepare(cluster: string, onlyTell: boolean): Promise<PreparedReplication> {
-    return (await this.#ask('POST', `${pathOf(cluster)}/prepare`, { onlyTell })) as PreparedReplication;
+  /** `dryRun`: writes nothing. */
+  async prepare(cluster: string, dryRun: boolean): Promise<PreparedReplication> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/prepare`, { dryRun })) as PreparedReplication;
   }
 
   async readTail(cluster: string, range: TailRequest): Promise<TailRecords> {
