@@ -23,6 +23,7 @@ const PACKAGES: Record<string, string[]> = {
   ],
   'packages/page': ['packages/protocol'],
   'packages/status': ['packages/protocol'],
+  'packages/mirror': ['packages/protocol', 'packages/status'],
   'packages/bridge': [
     'packages/protocol',
     'packages/config',

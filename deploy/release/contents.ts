@@ -9,6 +9,7 @@ export const PROGRAMS = [
   'packages/bridge/src/main.ts',
   'packages/status/src/main.ts',
   'packages/status/src/clusters/main.ts',
+  'packages/mirror/src/main.ts',
   'packages/status/src/healthy/main.ts',
   'packages/lab/src/traffic/main.ts',
 ] as const;

@@ -2,4 +2,5 @@
 export const WITH_MIRROR_MAKER = [
   'packages/bridge/test/moved-consumers.test.ts',
   'packages/lab/src/stack/replication.test.ts',
+  'packages/mirror/test/connect.test.ts',
 ];

@@ -5,13 +5,16 @@ import type { Gateway } from '../gateway.ts';
 import { noResponse, withoutControls } from '../response.ts';
 
 /** Longer than a switch-over, or the count of a long tail. */
-const TIMEOUT_MS = 70_000;
+const DEFAULT_TIMEOUT_MS = 70_000;
 
 export class ClustersClient {
   readonly #gateway: Gateway;
+  readonly #timeoutMs: number;
 
-  constructor(gateway: Gateway) {
+  /** `timeoutMs`: of each request. */
+  constructor(gateway: Gateway, timeoutMs = DEFAULT_TIMEOUT_MS) {
     this.#gateway = gateway;
+    this.#timeoutMs = timeoutMs;
   }
 
   async list(): Promise<KafkaClusters> {
@@ -45,10 +48,15 @@ export class ClustersClient {
     let text: string;
     try {
       const content = body === undefined ? {} : { body: JSON.stringify(body) };
-      answer = await fetch(`${url}${path}`, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), ...content });
+      answer = await fetch(`${url}${path}`, {
+        method,
+        headers,
+        signal: AbortSignal.timeout(this.#timeoutMs),
+        ...content,
+      });
       text = await answer.text();
     } catch (error) {
-      throw new Error(noResponse(url, error, TIMEOUT_MS), { cause: error });
+      throw new Error(noResponse(url, error, this.#timeoutMs), { cause: error });
     }
     if (answer.ok) return JSON.parse(text, withoutControls);
     throw new Error(messageOf(text) ?? `The gateway at ${url} responded with ${answer.status}`);

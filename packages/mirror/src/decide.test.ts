@@ -1,0 +1,32 @@
+import type { KafkaCluster } from '@causeway/protocol/admin/model.ts';
+import { expect, test } from 'vitest';
+import { decide } from './decide.ts';
+
+function members(east: KafkaCluster['mode'], west: KafkaCluster['mode']): KafkaCluster[] {
+  return [
+    ['east', east],
+    ['west', west],
+  ].map(([name, mode]) => ({ name, mode }) as KafkaCluster);
+}
+
+test.each<[string, string, KafkaCluster['mode'], KafkaCluster['mode'], string]>([
+  ['another one is active', 'east', 'active', 'standby', 'run'],
+  ['the active one prepares a switch-over', 'east', 'pausing', 'standby', 'run'],
+  ['the active one is dead', 'east', 'unknown', 'standby', 'run'],
+  ['it was promoted', 'west', 'unknown', 'active', 'stop'],
+  ['it was promoted, and the gateway does not know it yet', 'east', 'active', 'active', 'stop'],
+  ['it hands over', 'west', 'standby', 'pausing', 'stop'],
+  ['it was lost and is back', 'east', 'active', 'fenced', 'stop'],
+  ['its bridges do not respond', 'east', 'active', 'unknown', 'keep'],
+  ['no cluster was active yet', 'east', 'unassigned', 'unassigned', 'keep'],
+  ['the gateway knows of its promotion before its bridges do', 'west', 'standby', 'standby', 'keep'],
+])('%s', (_, active, east, west, expected) => {
+  const decision = decide('west', { active, members: members(east, west) });
+  expect(decision).toMatchObject(expected === 'run' ? { kind: 'run', source: 'east' } : { kind: expected });
+});
+
+test('a cluster that the gateway does not know', () => {
+  expect(() => decide('north', { active: 'east', members: members('active', 'standby') })).toThrow(
+    'The gateway knows no Kafka cluster north (known: east, west)',
+  );
+});

@@ -1,0 +1,75 @@
+/** Lets MirrorMaker follow the promotions of Kafka clusters: it fills one of them while another one is active. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { decide } from './decide.ts';
+import type { Gateways } from './gateways.ts';
+import type { Replicator } from './replicator.ts';
+
+export interface FollowerOptions {
+  target: string;
+  gateways: Gateways;
+  replicator: Replicator;
+  intervalMs: number;
+  log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #closed = new AbortController();
+  #running: Promise<void> | undefined;
+  /** What was logged last: a state is reported once. */
+  #reported = '';
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** MirrorMaker stops, if it is this program's own. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#running;
+    await this.#options.replicator.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      await this.#look();
+      await delay(this.#options.intervalMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { target, gateways, replicator, log } = this.#options;
+    try {
+      const decision = decide(target, await gateways.list());
+      switch (decision.kind) {
+        case 'run':
+          if (await replicator.run(decision.source)) {
+            this.#report(`run ${decision.source}`, () => log.info({ source: decision.source }, 'MirrorMaker runs'));
+          }
+          return;
+        case 'stop':
+          if (await replicator.stop()) {
+            const { reason } = decision;
+            this.#report(`stop ${reason}`, () => log.info({ reason }, 'MirrorMaker does not run'));
+          }
+          return;
+        case 'keep':
+          this.#report(decision.reason, () => log.info({ reason: decision.reason }, 'nothing is changed'));
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#report(reason, () => log.warn({ reason }, 'nothing is changed'));
+    }
+  }
+
+  #report(state: string, log: () => void): void {
+    if (state === this.#reported) return;
+    this.#reported = state;
+    log();
+  }
+}

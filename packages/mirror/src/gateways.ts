@@ -1,0 +1,44 @@
+/** Asks the first gateway that responds. */
+import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
+import type { PreparedReplication } from '@causeway/protocol/clusters.ts';
+import { ClustersClient } from '@causeway/status/clusters/client.ts';
+import type { Gateway } from '@causeway/status/gateway.ts';
+
+/** One that does not respond must not keep the next one from being asked. */
+const LIST_TIMEOUT_MS = 5_000;
+/** A bridge that prepares many partitions takes a while. */
+const PREPARE_TIMEOUT_MS = 40_000;
+
+export class Gateways {
+  readonly #gateways: readonly Gateway[];
+  /** The one that responded last: asked first. */
+  #first = 0;
+
+  constructor(gateways: readonly Gateway[]) {
+    this.#gateways = gateways;
+  }
+
+  /** Errors: `Error` with what each gateway said, here as below. */
+  list(): Promise<KafkaClusters> {
+    return this.#ask(LIST_TIMEOUT_MS, (client) => client.list());
+  }
+
+  prepare(target: string, { dryRun }: { dryRun: boolean }): Promise<PreparedReplication> {
+    return this.#ask(PREPARE_TIMEOUT_MS, (client) => client.prepare(target, dryRun));
+  }
+
+  async #ask<Answer>(timeoutMs: number, question: (client: ClustersClient) => Promise<Answer>): Promise<Answer> {
+    const failures: string[] = [];
+    for (let turn = 0; turn < this.#gateways.length; turn += 1) {
+      const index = (this.#first + turn) % this.#gateways.length;
+      try {
+        const answer = await question(new ClustersClient(this.#gateways[index] as Gateway, timeoutMs));
+        this.#first = index;
+        return answer;
+      } catch (error) {
+        failures.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    throw new Error([...new Set(failures)].join(' '));
+  }
+}
