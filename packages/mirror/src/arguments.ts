@@ -19,6 +19,7 @@ COMMAND starts MirrorMaker from the active cluster to CLUSTER, such as
   --token TOKEN  the token of an operator (admin.tokens); also CAUSEWAY_ADMIN_TOKEN
   --ca FILE      PEM: the authority that signed the certificates of https URLs; also CAUSEWAY_CA_FILE
   --interval-ms MS  how often a gateway is asked; default 1000
+  --turn-after-ms MS  how long MirrorMaker may take to stop in the other direction, after a promotion; default 10000
   --version      the version of this program, and of Node.js
   --help         this text
 
@@ -33,11 +34,13 @@ export interface MirrorArguments {
   target: string;
   gateways: Gateway[];
   intervalMs: number;
+  turnAfterMs: number;
   way: Way;
 }
 
-const DEFAULT_INTERVAL_MS = 1_000;
-const MIN_INTERVAL_MS = 50;
+const INTERVAL_MS = { option: '--interval-ms', default: 1_000, min: 50 };
+/** The other program asks a gateway once a second, and a task of Kafka Connect ends within 5 s (`task.shutdown.graceful.timeout.ms`). */
+const TURN_AFTER_MS = { option: '--turn-after-ms', default: 10_000, min: 0 };
 
 /** Errors: `Error` for an invalid argument. */
 export function readArguments(
@@ -54,6 +57,7 @@ export function readArguments(
       token: { type: 'string' },
       ca: { type: 'string' },
       'interval-ms': { type: 'string' },
+      'turn-after-ms': { type: 'string' },
       version: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -66,7 +70,8 @@ export function readArguments(
   return {
     target,
     gateways: urls.map((url) => whichGateway({ url, token, ca }, surroundings)),
-    intervalMs: interval(values['interval-ms']),
+    intervalMs: milliseconds(values['interval-ms'], INTERVAL_MS),
+    turnAfterMs: milliseconds(values['turn-after-ms'], TURN_AFTER_MS),
     way: wayOf(positionals, values.connect, surroundings),
   };
 }
@@ -92,11 +97,11 @@ function workerUrl(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
-function interval(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_INTERVAL_MS;
-  const intervalMs = Number(text);
-  if (!Number.isInteger(intervalMs) || intervalMs < MIN_INTERVAL_MS) {
-    throw new Error(`--interval-ms ${text} is not a number of at least ${MIN_INTERVAL_MS}`);
+function milliseconds(text: string | undefined, range: { option: string; default: number; min: number }): number {
+  if (text === undefined) return range.default;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < range.min) {
+    throw new Error(`${range.option} ${text} is not a number of at least ${range.min}`);
   }
-  return intervalMs;
+  return value;
 }

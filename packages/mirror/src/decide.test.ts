@@ -9,6 +9,8 @@ function members(east: KafkaCluster['mode'], west: KafkaCluster['mode']): KafkaC
   ].map(([name, mode]) => ({ name, mode }) as KafkaCluster);
 }
 
+const SETTLED = { activeForMs: 10, turnAfterMs: 10 };
+
 test.each<[string, string, KafkaCluster['mode'], KafkaCluster['mode'], string]>([
   ['another one is active', 'east', 'active', 'standby', 'run'],
   ['the active one prepares a switch-over', 'east', 'pausing', 'standby', 'run'],
@@ -21,12 +23,20 @@ test.each<[string, string, KafkaCluster['mode'], KafkaCluster['mode'], string]>(
   ['no cluster was active yet', 'east', 'unassigned', 'unassigned', 'keep'],
   ['the gateway knows of its promotion before its bridges do', 'west', 'standby', 'standby', 'keep'],
 ])('%s', (_, active, east, west, expected) => {
-  const decision = decide('west', { active, members: members(east, west) });
+  const decision = decide('west', { active, members: members(east, west) }, SETTLED);
   expect(decision).toMatchObject(expected === 'run' ? { kind: 'run', source: 'east' } : { kind: expected });
 });
 
 test('a cluster that the gateway does not know', () => {
-  expect(() => decide('north', { active: 'east', members: members('active', 'standby') })).toThrow(
+  expect(() => decide('north', { active: 'east', members: members('active', 'standby') }, SETTLED)).toThrow(
     'The gateway knows no Kafka cluster north (known: east, west)',
   );
+});
+
+test('after a promotion, the new direction waits until the old one has had time to end', () => {
+  const clusters = { active: 'east', members: members('active', 'standby') };
+  expect(decide('west', clusters, { activeForMs: 9, turnAfterMs: 10 })).toEqual({
+    kind: 'stop',
+    reason: 'east was promoted just now, and MirrorMaker may still run towards it',
+  });
 });

@@ -6,8 +6,22 @@ export type Decision =
   /** `reason`: for the log. */
   | { kind: 'stop' | 'keep'; reason: string };
 
-/** `clusters`: as a gateway sees them. Errors: `Error` for a target that it does not know. */
-export function decide(target: string, { active, members }: Pick<KafkaClusters, 'active' | 'members'>): Decision {
+export interface Patience {
+  /** How long this program has known of the last promotion. */
+  activeForMs: number;
+  /** How long the replication to it, which its own program stops, may take to end. */
+  turnAfterMs: number;
+}
+
+/**
+ * `clusters`: as a gateway sees them. Two directions at once would copy every record for ever, and no program sees what the other one does: so the new
+ * direction begins only some time after a promotion. Errors: `Error` for a target that the gateway does not know.
+ */
+export function decide(
+  target: string,
+  { active, members }: Pick<KafkaClusters, 'active' | 'members'>,
+  { activeForMs, turnAfterMs }: Patience,
+): Decision {
   const found = members.find(({ name }) => name === target);
   if (found === undefined) {
     const known = members.map(({ name }) => name).join(', ');
@@ -17,8 +31,9 @@ export function decide(target: string, { active, members }: Pick<KafkaClusters, 
   switch (mode) {
     case 'standby':
       // A gateway learns of a promotion a moment later than the cluster's own bridges.
-      return active === target
-        ? { kind: 'keep', reason: `${target} is about to change` }
+      if (active === target) return { kind: 'keep', reason: `${target} is about to change` };
+      return activeForMs < turnAfterMs
+        ? { kind: 'stop', reason: `${active} was promoted just now, and MirrorMaker may still run towards it` }
         : { kind: 'run', source: active };
     case 'active':
     case 'pausing':

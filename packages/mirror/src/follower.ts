@@ -1,5 +1,7 @@
 /** Lets MirrorMaker follow the promotions of Kafka clusters: it fills one of them while another one is active. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
+import { comparePromotions, type Promotion } from '@causeway/protocol/clusters.ts';
 import { decide } from './decide.ts';
 import type { Gateways } from './gateways.ts';
 import type { Replicator } from './replicator.ts';
@@ -9,6 +11,10 @@ export interface FollowerOptions {
   gateways: Gateways;
   replicator: Replicator;
   intervalMs: number;
+  /** See {@link decide}. */
+  turnAfterMs: number;
+  /** In milliseconds, of a clock that never goes back. */
+  now: () => number;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -16,6 +22,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
+  /** The highest promotion that a gateway has reported, and since when this program has known it: for ever, if it is the first one. */
+  #last: { promotion: Promotion; sinceMs: number } | undefined;
   /** What was logged last: a state is reported once. */
   #reported = '';
 
@@ -43,9 +51,13 @@ export class Follower {
   }
 
   async #look(): Promise<void> {
-    const { target, gateways, replicator, log } = this.#options;
+    const { target, gateways, replicator, turnAfterMs, log } = this.#options;
     try {
-      const decision = decide(target, await gateways.list());
+      const clusters = await gateways.list();
+      const decision = decide(target, clusters, {
+        activeForMs: this.#activeForMs(clusters),
+        turnAfterMs,
+      });
       switch (decision.kind) {
         case 'run':
           if (await replicator.run(decision.source)) {
@@ -65,6 +77,17 @@ export class Follower {
       const reason = error instanceof Error ? error.message : String(error);
       this.#report(reason, () => log.warn({ reason }, 'nothing is changed'));
     }
+  }
+
+  #activeForMs({ active, promotion: number }: KafkaClusters): number {
+    const nowMs = this.#options.now();
+    const promotion = { number, cluster: active };
+    const last = this.#last;
+    if (last === undefined || comparePromotions(last.promotion, promotion) < 0) {
+      const isFirst = last === undefined || last.promotion.number === 0;
+      this.#last = { promotion, sinceMs: isFirst ? Number.NEGATIVE_INFINITY : nowMs };
+    }
+    return nowMs - (this.#last?.sinceMs ?? nowMs);
   }
 
   #report(state: string, log: () => void): void {

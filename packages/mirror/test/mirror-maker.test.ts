@@ -52,6 +52,8 @@ class Program {
       'west',
       '--interval-ms',
       '50',
+      '--turn-after-ms',
+      '100',
       ...urls.flatMap((url) => ['--url', url]),
       '--',
       ...command,
