@@ -140,6 +140,29 @@ test('a promotion that the bridge refuses shows why, and is repeated by force on
   expect(system.clusters?.active).toBe('east');
 });
 
+test('a cluster rejoins without a report only when the operator says that the other one is gone', async () => {
+  const opened = await openClusters();
+  const { page, fixture, system } = opened;
+  const report = loseEast(system, opened, { hasReturned: true });
+  fixture.tell({});
+  const message =
+    'Kafka cluster west cannot be reached, which knows what east alone has; isPeerGone lets east rejoin without a report';
+  const body = { promotion: report.promotion, report: null, clusters: system.clusters };
+  fixture.clusterAnswers.push({ status: 409, body: { error_code: 409, message } }, { status: 200, body });
+  await page.getByRole('button', { name: 'Rejoin east' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Admin token' }).fill('right');
+  expect(await dialog.getByRole('checkbox').count()).toBe(0);
+  await dialog.getByRole('button', { name: 'Rejoin east' }).click();
+  await dialog.getByRole('alert').getByText(message).waitFor();
+  await dialog.getByRole('checkbox', { name: 'The other cluster is gone' }).check();
+  expect(await accessibilityViolations(page)).toEqual([]);
+  await dialog.getByRole('button', { name: 'Rejoin east' }).click();
+  await page.getByText('east stands by. It is unknown which records it has alone.').waitFor();
+  const path = 'POST /api/clusters/east/rejoin';
+  expect(fixture.changes).toEqual([path, `${path} {"isPeerGone":true}`]);
+});
+
 test('a fenced cluster can rejoin and not be promoted, and a viewer sees neither button', async () => {
   const opened = await openClusters();
   const { page, fixture, system } = opened;

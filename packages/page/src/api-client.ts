@@ -27,8 +27,10 @@ export type RegionChange =
   | { kind: 'drain' | 'undrain'; region: string }
   | { kind: 'weight'; region: string; weight: number };
 
-/** `force`: what was not replicated may be lost. */
-export type ClusterChange = { kind: 'promote'; cluster: string; force: boolean } | { kind: 'rejoin'; cluster: string };
+/** `force`: what was not replicated may be lost. `isPeerGone`: without a report, which needs the active cluster. */
+export type ClusterChange =
+  | { kind: 'promote'; cluster: string; force: boolean }
+  | { kind: 'rejoin'; cluster: string; isPeerGone: boolean };
 
 export type Change = RegionChange | ClusterChange;
 
@@ -99,8 +101,12 @@ export async function sendRegionChange(change: RegionChange, token: string | nul
 /** A promotion takes as long as replication needs. */
 export async function sendClusterChange(change: ClusterChange, token: string | null): Promise<Promoted | Rejoined> {
   const path = `/api/clusters/${encodeURIComponent(change.cluster)}/${change.kind}`;
-  const init = change.kind === 'promote' ? withBody('POST', { force: change.force }) : { method: 'POST' };
-  return (await (await request(path, token, init)).json()) as Promoted | Rejoined;
+  return (await (await request(path, token, initOf(change))).json()) as Promoted | Rejoined;
+}
+
+function initOf(change: ClusterChange): RequestInit {
+  if (change.kind === 'promote') return withBody('POST', { force: change.force });
+  return change.isPeerGone ? withBody('POST', { isPeerGone: true }) : { method: 'POST' };
 }
 
 function withBody(method: string, body: object): RequestInit {

@@ -5,7 +5,7 @@ import { type ComponentChild, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, type RegionChange, sendClusterChange, sendRegionChange } from './api-client.ts';
 import type { ChangeText } from './change-text.ts';
-import { doneWithCluster, FORCE_LABEL, textOfClusterChange } from './cluster-change-text.ts';
+import { doneWithCluster, FORCE_LABELS, textOfClusterChange } from './cluster-change-text.ts';
 import { doneWithRegion, textOfRegionChange } from './region-change-text.ts';
 import type { Store } from './store.ts';
 
@@ -29,7 +29,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
   const [isSending, setIsSending] = useState(false);
   const { token } = store.state;
   const [asksToken, setAsksToken] = useState(request.kind === 'token' || token === null);
-  /** A refused promotion may be repeated by force. */
+  /** What was refused may be repeated, whatever it loses. */
   const [asksForce, setAsksForce] = useState(false);
   const done = useRef<string>(undefined);
   useEffect(() => dialog.current?.showModal(), []);
@@ -54,7 +54,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
         store.setToken('');
         setAsksToken(true);
       }
-      if (error instanceof ApiError && error.status === 409) setAsksForce(request.kind === 'promote');
+      if (error instanceof ApiError && error.status === 409) setAsksForce(isClusterRequest(request));
     } finally {
       setIsSending(false);
     }
@@ -72,7 +72,7 @@ export function ChangeDialog({ request, system, store, onClose }: DialogProps): 
       request.kind === 'weight' ? weightField(request.weight) : null,
       asksToken ? tokenField(refusal !== '' && !asksForce) : null,
       h('p', { class: 'refusal', role: 'alert' }, refusal),
-      asksForce ? forceField() : null,
+      asksForce && isClusterRequest(request) ? forceField(FORCE_LABELS[request.kind]) : null,
       h(
         'div',
         { class: 'dialog-actions' },
@@ -116,9 +116,10 @@ async function send(
   request: Exclude<DialogRequest, { kind: 'token' }>,
   { form, token, system }: { form: FormData; token: string | null; system: System | null },
 ): Promise<string> {
-  if (request.kind === 'promote' || request.kind === 'rejoin') {
+  if (isClusterRequest(request)) {
     const { kind, cluster } = request;
-    const change = kind === 'promote' ? { kind, cluster, force: form.get('force') === 'on' } : { kind, cluster };
+    const isForced = form.get('force') === 'on';
+    const change = kind === 'promote' ? { kind, cluster, force: isForced } : { kind, cluster, isPeerGone: isForced };
     return doneWithCluster(change, await sendClusterChange(change, token));
   }
   const change = request.kind === 'weight' ? { ...request, weight: Number(form.get('weight')) } : request;
@@ -144,8 +145,12 @@ function weightField(weight: number): ComponentChild {
   );
 }
 
-function forceField(): ComponentChild {
-  return h('label', { class: 'check' }, h('input', { name: 'force', type: 'checkbox' }), h('span', null, FORCE_LABEL));
+function forceField(label: string): ComponentChild {
+  return h('label', { class: 'check' }, h('input', { name: 'force', type: 'checkbox' }), h('span', null, label));
+}
+
+function isClusterRequest(request: DialogRequest): request is Extract<DialogRequest, { cluster: string }> {
+  return request.kind === 'promote' || request.kind === 'rejoin';
 }
 
 function tokenField(isRefused: boolean): ComponentChild {

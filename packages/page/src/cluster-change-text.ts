@@ -49,7 +49,11 @@ function rejoinText(name: string, clusters: KafkaClusters): Pick<ChangeText, 'ef
   };
 }
 
-export const FORCE_LABEL = 'Promote it all the same: what it lacks is lost';
+/** Of what the operator may tick after a refusal. */
+export const FORCE_LABELS = {
+  promote: 'Promote it all the same: what it lacks is lost',
+  rejoin: 'The other cluster is gone: rejoin without a report, so that this one can be promoted',
+} as const;
 
 /** After the change. */
 export function doneWithCluster(change: ClusterChange, answer: Promoted | Rejoined): string {

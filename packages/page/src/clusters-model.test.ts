@@ -147,7 +147,7 @@ test('what was done is one sentence, with the loss', () => {
   );
   expect(done({ kind: 'forced', report: null })).toBe('west is active, by promotion 2. What was lost is unknown.');
   const rejoined = { promotion, report: { ...report, isFinal: true }, clusters };
-  expect(doneWithCluster({ kind: 'rejoin', cluster: 'east' }, rejoined)).toBe(
+  expect(doneWithCluster({ kind: 'rejoin', cluster: 'east', isPeerGone: false }, rejoined)).toBe(
     'east stands by. It has alone: 12 records.',
   );
 });
