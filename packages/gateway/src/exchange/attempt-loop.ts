@@ -18,6 +18,7 @@ import type { Target } from '../regions/target.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { StreamedBody } from './body.ts';
 import type { ClientRequest } from './client-request.ts';
+import { ClusterPatience } from './cluster-patience.ts';
 import { RequestedConsumer } from './consumer.ts';
 import { maxResponseBytes, shortenPoll } from './consumer-requests.ts';
 import type { ExchangeContext } from './context.ts';
@@ -58,12 +59,6 @@ interface Hop {
   readonly isFresh: boolean;
 }
 
-/** Then a request fails that targets of the active cluster keep failing, though probes succeed: as one without clusters. */
-const MAX_WAITS_AFTER_FAILURE = 4;
-/** A cluster that refuses the same request again and again, though it reports that it serves, gets it less and less often. */
-const REFUSAL_GAP_MS = 100;
-const MAX_REFUSAL_GAP_MS = 1_000;
-
 const NO_FAILURES: readonly string[] = [];
 const NO_TARGETS: Target[] = [];
 const NEXT: Hop = { target: undefined, isFresh: false };
@@ -102,18 +97,8 @@ export class AttemptLoop implements SelectionRequest {
   #resentTo: Target[] = NO_TARGETS;
   /** When the last attempt without a final response ended. */
   #unansweredSinceMs = 0;
-  /** The place of the value of `causeway-promotion` in the headers; 0: they have none, or the one of the gateway before this one. */
-  #promotionIndex = 0;
-  /** The active Kafka cluster, as of the last attempt. */
-  #active: string | undefined;
-  /** Attempts since the last wait that a Kafka cluster refused. */
-  #refusedByCluster = 0;
-  /** Waits for a Kafka cluster after attempts failed there, and after it refused. */
-  #waitsAfterFailure = 0;
-  #waitsAfterRefusal = 0;
-  #hasWaited = false;
-  /** When the last attempt before a wait ended. */
-  #failedAtMs: number | undefined;
+  /** `undefined` without the section `clusters`. */
+  readonly #patience: ClusterPatience | undefined;
 
   /** `nowMs`: when the first attempt starts. */
   constructor(options: AttemptLoopOptions, nowMs: number) {
@@ -132,7 +117,7 @@ export class AttemptLoop implements SelectionRequest {
     const { deadlineMs, pollMarginMs } = settings.request;
     this.#deadlineMs = nowMs + (this.#isPoll ? pollTimeoutMs(path) + pollMarginMs : deadlineMs);
     if (this.#isPoll) this.#limitResponse();
-    this.#addPromotion();
+    this.#patience = this.#withPromotion();
     const { localOnly } = this;
     if (url.group !== undefined) {
       const heldBody = Buffer.isBuffer(body) ? body : undefined;
@@ -168,11 +153,13 @@ export class AttemptLoop implements SelectionRequest {
     const { now, stats } = this.#options.context;
     let hop = NEXT;
     for (let startMs = nowMs; ; startMs = now()) {
-      if (this.#mustWait) {
-        const wait = this.#clusterWait();
+      const patience = this.#patience;
+      if (patience?.mustWait(this.#snapshot.clusters) === true) {
+        const wait = patience.wait(this.#snapshot.clusters, this.#deadlineMs);
         yield wait;
         if (wait.isRefused) return { kind: 'fail', error: tooManyWait() };
         if (now() >= this.#deadlineMs) return this.#failAfterWait();
+        patience.startOver();
         this.#startOver();
         hop = NEXT;
         continue;
@@ -207,9 +194,7 @@ export class AttemptLoop implements SelectionRequest {
           break;
         case 'awaitCluster':
           this.#noteFailure(attempt, outcome);
-          if (isRefusalOfCluster(outcome)) this.#waitsAfterRefusal += 1;
-          else this.#waitsAfterFailure += 1;
-          this.#failedAtMs = now();
+          patience?.waitAfter(outcome, now());
           break;
         case 'resend':
           this.#resentTo = [...this.#resentTo, target];
@@ -246,10 +231,10 @@ export class AttemptLoop implements SelectionRequest {
   #attemptAt(target: Target, hop: Hop, nowMs: number): Attempt {
     const { context, request, body, owner, watch } = this.#options;
     const { method, settings, startMs } = request;
-    const isAgain = this.tried.length > 0 || this.#hasWaited;
+    const isAgain = this.tried.length > 0 || this.#patience?.hasWaited === true;
     const path = this.#isPoll && isAgain ? shortenPoll(request.path, nowMs - startMs) : request.path;
     if (hop.target === undefined) this.tried.push(target);
-    this.#updatePromotion();
+    if (this.#patience?.update(this.#snapshot.clusters) === true) this.owned?.route.forgetOwner();
     const routed = this.owned?.route.headersAt(target, this.#headers) ?? this.#headers;
     const marked = this.#suspicion?.mark(routed) ?? routed;
     const headers = watch?.attempting(target, marked) ?? marked;
@@ -271,7 +256,7 @@ export class AttemptLoop implements SelectionRequest {
     if (isFinal(outcome)) return;
     if (outcome.kind === 'answered') this.#refusal = attempt;
     if (outcome.kind === 'answered' && outcome.fault === 'cluster') {
-      if (isRefusalOfCluster(outcome)) this.#refusedByCluster += 1;
+      if (isRefusalOfCluster(outcome) && this.#patience !== undefined) this.#patience.refusedCount += 1;
       const { target, headers } = attempt;
       this.#options.context.regions.heardOfPromotion(textOf(headers[PROMOTION_HEADER]), `region ${target.region}`);
     }
@@ -303,7 +288,7 @@ export class AttemptLoop implements SelectionRequest {
       method,
       isBodyKept: this.#isBodyKept,
       isResponseStarted: owner.isResponseStarted,
-      attemptCount: this.tried.length - this.#refusedByCluster,
+      attemptCount: this.tried.length - (this.#patience?.refusedCount ?? 0),
       maxAttempts: settings.retry.maxAttempts,
       hasNextTarget: () => this.#nextTarget() !== undefined,
       isPastDeadline: () => now() >= this.#deadlineMs,
@@ -316,7 +301,7 @@ export class AttemptLoop implements SelectionRequest {
       wasResent: this.#resentTo.includes(target),
       isKafkaUndecided: () =>
         isKafkaUndecided(this.#snapshot, target, { request: this, sinceMs: this.#unansweredSinceMs, nowMs: now() }),
-      mayAwaitCluster: () => this.#mayAwaitCluster(outcome),
+      mayAwaitCluster: () => this.#patience?.mayWaitAfter(outcome, this.#snapshot.clusters) === true,
       isHeldUpByLimit: () => this.#isHeldUpByLimit(),
       produce: settings.retry.produce,
       takeFromBudget: () => budget.take(settings.retry),
@@ -350,49 +335,15 @@ export class AttemptLoop implements SelectionRequest {
     return this.#isAboutCluster ? ownRegionOnly(snapshot) : snapshot;
   }
 
-  /** The highest promotion that this gateway and those before it know; without the section `clusters` that of those before it. */
-  #addPromotion(): void {
+  /** The request gets the highest promotion that this gateway and those before it know; without the section `clusters` that of those before it. */
+  #withPromotion(): ClusterPatience | undefined {
     const { context, request } = this.#options;
     const received = request.gatewayHeader(PROMOTION_HEADER);
     if (received !== undefined) context.regions.heardOfPromotion(received, 'another gateway');
     const known = this.#snapshot.clusters;
-    const value = known?.promotion ?? received;
-    if (value === undefined) return;
-    this.#headers.push(PROMOTION_HEADER, value);
-    if (known === undefined) return;
-    this.#active = known.active;
-    this.#promotionIndex = this.#headers.length - 1;
-  }
-
-  #updatePromotion(): void {
-    const known = this.#promotionIndex === 0 ? undefined : this.#snapshot.clusters;
-    if (known === undefined || known.promotion === this.#headers[this.#promotionIndex]) return;
-    this.#headers[this.#promotionIndex] = known.promotion;
-    if (known.active === this.#active) return;
-    this.#active = known.active;
-    this.owned?.route.forgetOwner();
-  }
-
-  /** Whether the next attempt waits for a Kafka cluster. A gateway before this one decides for itself. */
-  get #mustWait(): boolean {
-    if (this.#failedAtMs !== undefined) return true;
-    return this.#snapshot.clusters?.awaited !== undefined && !this.#options.request.isFromGateway;
-  }
-
-  #mayAwaitCluster(outcome: DecidedOutcome): boolean {
-    const { clusters } = this.#snapshot;
-    if (clusters === undefined || this.#options.request.isFromGateway) return false;
-    if (outcome.kind === 'answered' && outcome.fault === 'cluster') return true;
-    if (outcome.kind === 'answered' && outcome.fault === 'request') return false;
-    return clusters.mayBePromoted && this.#waitsAfterFailure < MAX_WAITS_AFTER_FAILURE;
-  }
-
-  #clusterWait(): ClusterWait {
-    const { active = '' } = this.#snapshot.clusters ?? {};
-    const failedAtMs = this.#failedAtMs;
-    const gapMs = Math.min(MAX_REFUSAL_GAP_MS, Math.max(0, this.#waitsAfterRefusal - 1) * REFUSAL_GAP_MS);
-    const provenAfterMs = failedAtMs === undefined ? undefined : failedAtMs + gapMs;
-    return { active, provenAfterMs, deadlineMs: this.#deadlineMs, isRefused: false };
+    if (known !== undefined) return new ClusterPatience(known, this.#headers, request);
+    if (received !== undefined) this.#headers.push(PROMOTION_HEADER, received);
+    return undefined;
   }
 
   /** The target may be asked again. */
@@ -403,10 +354,7 @@ export class AttemptLoop implements SelectionRequest {
 
   /** The targets that were tried may do better now. */
   #startOver(): void {
-    this.#hasWaited = true;
-    this.#failedAtMs = undefined;
     this.tried.length = 0;
-    this.#refusedByCluster = 0;
     this.#witness = undefined;
     this.helps = undefined;
   }
