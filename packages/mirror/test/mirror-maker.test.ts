@@ -26,7 +26,7 @@ const { spawn } = require('node:child_process');
 const [file, source, target] = process.argv.slice(2);
 const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' });
 appendFileSync(file, JSON.stringify({ source, target, pid: process.pid, child: child.pid }) + '\\n');
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', () => source === 'hangs' || process.exit(0));
 setInterval(() => {}, 1e6);
 `,
 );
@@ -45,7 +45,11 @@ class Program {
   readonly exited: Promise<unknown[]>;
   #output = '';
 
-  constructor(urls: readonly string[], command = [process.execPath, COMMAND, this.#file, '{source}', '{target}']) {
+  constructor(
+    urls: readonly string[],
+    commandOf = (file: string): string[] => [process.execPath, COMMAND, file, '{source}', '{target}'],
+  ) {
+    const command = commandOf(this.#file);
     writeFileSync(this.#file, '');
     const args = [
       '--target',
@@ -179,6 +183,17 @@ test('MirrorMaker runs while another cluster is active and this one stands by, a
   await untilGone(third);
 });
 
+test('one that does not stop is killed soon, since it would copy the rest late', async () => {
+  const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
+  preparing(west);
+  const program = new Program([gw.adminUrl], (file) => [process.execPath, COMMAND, file, 'hangs', '{target}']);
+  const start = await program.nthStart(1);
+  west.become('active', '2;west');
+  east.become('standby', '2;west');
+  await untilGone(start);
+  await program.untilLogged({ msg: 'MirrorMaker stopped', source: 'east' });
+});
+
 test('it keeps running without a gateway, and asks another one', async () => {
   const one = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const other = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
@@ -203,7 +218,7 @@ test('it keeps running without a gateway, and asks another one', async () => {
 test('a command that cannot be started is reported, and tried again', async () => {
   const { west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const bridge = preparing(west);
-  const program = new Program([gw.adminUrl], ['/no/such/command', '{source}']);
+  const program = new Program([gw.adminUrl], () => ['/no/such/command', '{source}']);
   await program.untilLogged({
     msg: 'nothing is changed',
     reason: expect.stringContaining('/no/such/command cannot be started'),

@@ -10,8 +10,8 @@ import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
 
 /** It takes 2 s, and took more than 60 s beside 50 processes that computed on two cores. */
 const START_TIMEOUT_MS = 120_000;
-/** It waits for its last writes, and for its cluster if that is away. */
-const GRACE_MS = 5_000;
+/** It waits for its last writes, and for its clusters if one is away: once that is back, it would copy what is left behind newer records. */
+const GRACE_MS = 2_000;
 const GROUP_ID_BYTES = 4;
 const KAFKA_STABLE_GROUP = 'Stable';
 const JVM = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];

@@ -4,8 +4,12 @@ import { once } from 'node:events';
 import process from 'node:process';
 import type { Prepare, Replicator } from '../replicator.ts';
 
-/** Until a process that does not end by SIGTERM is killed. */
-const GRACE_MS = 15_000;
+/**
+ * Until a process that does not end by SIGTERM is killed. Short where its source is not active any more: one that hangs, since it cannot reach that, would copy
+ * what is left as soon as it can, behind newer records.
+ */
+const GRACE_MS = 2_000;
+const CLOSING_GRACE_MS = 15_000;
 const RESTART_MIN_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
 
@@ -57,20 +61,20 @@ export class MirrorProcess implements Replicator {
     return true;
   }
 
-  async stop(): Promise<boolean> {
+  async stop(graceMs = GRACE_MS): Promise<boolean> {
     const running = this.#running;
     this.#startsAtMs = Number.NEGATIVE_INFINITY;
     if (running === undefined) return true;
     running.isStopping = true;
     signal(running.child, 'SIGTERM');
-    const timer = setTimeout(() => signal(running.child, 'SIGKILL'), GRACE_MS);
+    const timer = setTimeout(() => signal(running.child, 'SIGKILL'), graceMs);
     await running.ended;
     clearTimeout(timer);
     return true;
   }
 
   async close(): Promise<void> {
-    await this.stop();
+    await this.stop(CLOSING_GRACE_MS);
   }
 
   /** At once. */
