@@ -490,3 +490,41 @@ test('where consistency is preferred, the active cluster serves only while it re
   await until('it stops', async () => (await send(careful)).status === 503);
   expect((await send(w(0))).status).toBe(200);
 });
+
+test('without its peer, a fenced cluster rejoins on the word of an operator alone, and can be promoted then, which takes the old lease', async () => {
+  await east.cluster.restartBroker(1);
+  const [nowhere = 0] = await findFreePorts(1);
+  const alone = async (name: string, cluster: Name, settings: object = {}): Promise<TestBridge> => {
+    const peer = { name: OTHER[cluster], bootstrapServers: [`127.0.0.1:${nowhere}`] };
+    const bridge = await startBridge(name, cluster, { peer, ...settings });
+    onTestFinished(() => bridge.close());
+    return bridge;
+  };
+  const eastAlone = await alone('e4', 'east');
+  await untilMode(eastAlone, 'east;standby');
+  expect((await promote(eastAlone, '6;west', { mayLose: true })).body).toMatchObject({
+    promotion: { number: 7, cluster: 'east' },
+    kind: 'forced',
+    // It has never seen what west has.
+    report: { lost: 'west', endsAgeMs: null, isFinal: false, ranges: [] },
+  });
+  // East's Kafka dies, and with it what west would have to ask.
+  await east.cluster.killBroker(1);
+  const westAlone = await alone('w4', 'west', { prefer: 'consistency' });
+  await until('it is fenced', async () => (await probe(westAlone, '7;east')).cluster === 'west;fenced');
+  expect((await promote(westAlone, '7;east', { mayLose: true })).body.message).toContain('let it rejoin first');
+  expect(await ask(westAlone, '/rejoin', {})).toMatchObject({ status: 409 });
+  expect(await ask(westAlone, '/rejoin', { isPeerGone: true })).toMatchObject({
+    status: 200,
+    body: { promotion: { number: 7, cluster: 'east' }, report: null },
+  });
+  await untilMode(westAlone, 'west;standby');
+  const atMs = performance.now();
+  expect((await promote(westAlone, '7;east', { mayLose: true })).body).toMatchObject({
+    promotion: { number: 8, cluster: 'west' },
+    kind: 'forced',
+  });
+  await until('it serves', async () => (await send(westAlone)).status === 200);
+  // Where consistency is preferred, a bridge of east that is cut off must have stopped by then.
+  expect(performance.now() - atMs).toBeGreaterThanOrEqual(1.2 * LEASE_MS);
+});

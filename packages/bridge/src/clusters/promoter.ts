@@ -8,6 +8,7 @@ import { assertNever } from '@causeway/protocol/assert-never.ts';
 import {
   countLost,
   formatPromotion,
+  isLossKnown,
   type LossReport,
   type PromoteRequest,
   type PromoteResponse,
@@ -89,7 +90,9 @@ export class Promoter {
       case 'wouldLose': {
         const report = this.#lossReport(after);
         const known =
-          report === undefined ? 'an unknown number of records' : `up to ${countLost(report.ranges)} records`;
+          report === undefined || !isLossKnown(report)
+            ? 'an unknown number of records'
+            : `up to ${countLost(report.ranges)} records`;
         throw this.#refusal(
           `the active one cannot be reached, and ${known} would be lost; the request does not allow for that`,
         );
