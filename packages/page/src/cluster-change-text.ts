@@ -3,7 +3,7 @@ import type { KafkaClusters, Promoted, Rejoined, System } from '@causeway/protoc
 import type { LossReport } from '@causeway/protocol/clusters.ts';
 import type { ClusterChange } from './api-client.ts';
 import type { ChangeText } from './change-text.ts';
-import { flowTo, lagWords, lossWords, recordsOf, reportsOf } from './clusters-model.ts';
+import { flowTo, isLossKnown, lagWords, lossWords, recordsOf, reportsOf, UNKNOWN_RECORDS } from './clusters-model.ts';
 import { plural } from './format.ts';
 
 type ClusterRequest = Pick<ClusterChange, 'kind' | 'cluster'>;
@@ -49,7 +49,7 @@ function rejoinText(name: string, clusters: KafkaClusters): Pick<ChangeText, 'ef
   };
 }
 
-/** Of what the operator may tick after a refusal. */
+/** Labels of the box that the operator may tick after a refusal. */
 export const FORCE_LABELS = {
   promote: 'Promote it all the same: what it lacks is lost',
   rejoin: 'The other cluster is gone: rejoin without a report, so that this one can be promoted',
@@ -70,6 +70,7 @@ export function doneWithCluster(change: ClusterChange, answer: Promoted | Rejoin
 
 function aloneWords(report: LossReport): string {
   const records = recordsOf(report);
+  if (!isLossKnown(report)) return UNKNOWN_RECORDS;
   if (records === 0) return report.isFinal ? 'nothing' : 'nothing, as far as known';
   return `${plural(records, 'record')}${report.isFinal ? '' : ', as far as known'}`;
 }

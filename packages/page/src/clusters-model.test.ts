@@ -145,6 +145,9 @@ test('what was done is one sentence, with the loss', () => {
   expect(done({ kind: 'forced', report })).toBe(
     'west is active, by promotion 2. Lost with east: 12 records, as far as known.',
   );
+  expect(done({ kind: 'forced', report: { ...report, endsAgeMs: null, ranges: [] } })).toBe(
+    'west is active, by promotion 2. Lost with east: an unknown number of records.',
+  );
   expect(done({ kind: 'forced', report: null })).toBe('west is active, by promotion 2. What was lost is unknown.');
   const rejoined = { promotion, report: { ...report, isFinal: true }, clusters };
   expect(doneWithCluster({ kind: 'rejoin', cluster: 'east', isPeerGone: false }, rejoined)).toBe(

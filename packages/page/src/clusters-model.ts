@@ -75,8 +75,8 @@ export function isLate({ records, seconds }: Pick<ReplicationStatus, 'records' |
 /** What would be lost if the active cluster died now, or is lost if it has. It may have acknowledged more since it was measured. */
 export function lossWords(flow: Flow): string {
   if (flow.kind === 'measured') return `${lagWords(flow.status)}, as last measured`;
-  if (flow.kind === 'none' || flow.status === null || flow.ageMs === null) return 'an unknown number of records';
-  return `an unknown number of records; ${formatDuration(flow.ageMs)} ago it was ${lagWords(flow.status)}`;
+  if (flow.kind === 'none' || flow.status === null || flow.ageMs === null) return UNKNOWN_RECORDS;
+  return `${UNKNOWN_RECORDS}; ${formatDuration(flow.ageMs)} ago it was ${lagWords(flow.status)}`;
 }
 
 /** "0.4 s", "12 s", "4 min 5 s". */
@@ -94,6 +94,13 @@ export function reportsOf({ members }: KafkaClusters): LossReport[] {
 
 export function recordsOf({ ranges }: Pick<LossReport, 'ranges'>): number {
   return ranges.reduce((sum, { records }) => sum + records, 0);
+}
+
+export const UNKNOWN_RECORDS = 'an unknown number of records';
+
+/** Whether a report says what was lost: a bridge that has never seen the ends of the lost cluster reports no ranges. */
+export function isLossKnown({ isFinal, endsAgeMs }: LossReport): boolean {
+  return isFinal || endsAgeMs !== null;
 }
 
 /** How sure a report is. */

@@ -10,9 +10,11 @@ import {
   flowTo,
   formatSeconds,
   isLate,
+  isLossKnown,
   lagWords,
   recordsOf,
   reportsOf,
+  UNKNOWN_RECORDS,
   waitingWords,
 } from './clusters-model.ts';
 import { formatCount, formatDuration, formatTime, plural } from './format.ts';
@@ -229,8 +231,9 @@ function Loss({ report }: { report: LossReport }): ComponentChild {
   const { lost, promotion, at, ranges } = report;
   const records = recordsOf(report);
   const sure = report.isFinal ? '' : ', as far as known';
-  const what = records === 0 ? 'nothing' : `${plural(records, 'record')} of ${plural(ranges.length, 'partition')}`;
-  const title = `Lost with ${lost}, when ${promotion.cluster} was promoted at ${formatTime(new Date(at))}: ${what}${sure}`;
+  const counted = records === 0 ? 'nothing' : `${plural(records, 'record')} of ${plural(ranges.length, 'partition')}`;
+  const what = isLossKnown(report) ? `${counted}${sure}` : UNKNOWN_RECORDS;
+  const title = `Lost with ${lost}, when ${promotion.cluster} was promoted at ${formatTime(new Date(at))}: ${what}`;
   return h(
     'div',
     { class: 'loss', 'data-loss': promotion.number },

@@ -195,7 +195,7 @@ export function countLost(ranges: readonly Pick<LostRange, 'records'>[]): number
   return ranges.reduce((sum, { records }) => sum + records, 0);
 }
 
-/** What a forced promotion lost (its recovery point). */
+/** What a forced promotion lost (its recovery point). Whether anything is known of it: see {@link isLossKnown}. */
 export const LossReport = Type.Object(
   {
     promotion: PromotionSchema,
@@ -211,6 +211,11 @@ export const LossReport = Type.Object(
   { $id: 'LossReport', ...Closed },
 );
 export type LossReport = Static<typeof LossReport>;
+
+/** Whether the ranges say what was lost. A bridge that has never seen the ends of the lost cluster reports none. */
+export function isLossKnown({ isFinal, endsAgeMs }: Pick<LossReport, 'isFinal' | 'endsAgeMs'>): boolean {
+  return isFinal || endsAgeMs !== null;
+}
 
 export const TopicReplication = Type.Object(
   {

@@ -118,7 +118,9 @@ function lossLines(report: LossReport, { at, paint }: { at: string; paint: Paint
       ? 'its ends were never seen'
       : `its ends were seen ${(report.endsAgeMs / 1_000).toFixed(1)} s before`;
   const sure = isFinal ? 'final' : `not final, ${seen}`;
-  const title = `lost        ${count(records)}${isFinal ? '' : ', as far as known,'} of ${lost} by promotion ${promotion.number} of ${promotion.cluster}, ${age(report.at, at)} ago (${sure})`;
+  const known = `${count(records)}${isFinal ? '' : ', as far as known,'}`;
+  const what = isFinal || report.endsAgeMs !== null ? known : 'an unknown number of records';
+  const title = `lost        ${what} of ${lost} by promotion ${promotion.number} of ${promotion.cluster}, ${age(report.at, at)} ago (${sure})`;
   const rest = ranges.length - SHOWN_RANGES;
   return [
     paint(records > 0 ? 'red' : isFinal ? 'dim' : 'yellow', title),

@@ -1,7 +1,7 @@
 /** Metrics of several Kafka clusters: which one is active, requests that wait for one, and what replication lacks. They need the section `clusters`. */
 import { counter, gauge } from '@causeway/metrics/declaration.ts';
 import type { Exposition } from '@causeway/metrics/exposition.ts';
-import { CLUSTER_MODES, countLost, type ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import { CLUSTER_MODES, countLost, isLossKnown, type ReplicationStatus } from '@causeway/protocol/clusters.ts';
 import type { ClusterStatuses } from '../clusters/cluster-statuses.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 
@@ -45,7 +45,7 @@ export const CLUSTER_METRICS = {
   ),
   lost: gauge(
     'causeway_cluster_lost_records',
-    'Records in the report of the last forced promotion of the Kafka cluster; without a report there is no value.',
+    'Records in the report of the last forced promotion of the Kafka cluster; without a report, or while nothing is known of the loss, there is no value.',
     ['cluster'],
   ),
 };
@@ -94,7 +94,7 @@ export function addClusterMetrics(exposition: Exposition, sources: ClusterSource
   exposition.add(CLUSTER_METRICS.lost, (sample) => {
     for (const cluster of names()) {
       const report = statuses.of(cluster).status?.reports[0];
-      if (report !== undefined) sample({ cluster }, countLost(report.ranges));
+      if (report !== undefined && isLossKnown(report)) sample({ cluster }, countLost(report.ranges));
     }
   });
 }

@@ -4,7 +4,13 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { KafkaClusters, Promoted } from '@causeway/protocol/admin/model.ts';
-import { countLost, formatPromotion, type LossReport, type PreparedReplication } from '@causeway/protocol/clusters.ts';
+import {
+  countLost,
+  formatPromotion,
+  isLossKnown,
+  type LossReport,
+  type PreparedReplication,
+} from '@causeway/protocol/clusters.ts';
 import { versionLine } from '@causeway/protocol/version.ts';
 import { clusterLines } from '../cluster-lines.ts';
 import { trustAuthority } from '../trust-authority.ts';
@@ -125,7 +131,9 @@ async function save(client: ClustersClient, report: LossReport, path: string | u
 function promotedLines({ promotion, kind, report, clusters }: Promoted): string[] {
   const lines = [`${promotion.cluster} is active (${formatPromotion(promotion)}, ${kind}).`];
   if (report !== null) {
-    lines.push(`It lacks ${countLost(report.ranges)} records of ${report.lost}, as far as they were seen:`);
+    const count = isLossKnown(report) ? String(countLost(report.ranges)) : 'an unknown number of';
+    const sure = isLossKnown(report) ? 'as far as they were seen' : 'whose ends were never seen';
+    lines.push(`It lacks ${count} records of ${report.lost}, ${sure}${report.ranges.length === 0 ? '.' : ':'}`);
     for (const { topic, partition, from, to } of report.ranges) {
       lines.push(`  ${topic} partition ${partition}, offsets ${from} to ${to - 1}`);
     }
