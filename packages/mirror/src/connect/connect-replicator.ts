@@ -98,6 +98,8 @@ export class ConnectReplicator implements Replicator {
     const accepted = this.#lastAccepted(name);
     switch (state.kind) {
       case 'running':
+        // The status has followed: from now on, a connector that stops was stopped by an operator.
+        if (accepted === 'resume') this.#accepted.delete(name);
         // Or it has not stopped yet: a connector whose source is dead says for a minute that it runs, without tasks.
         return accepted !== 'stop' || state.taskCount > 0;
       case 'stopped':
