@@ -4,8 +4,10 @@ import type { Limits } from '../kafka/client/limits.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
 import type { PromotionPoint } from './points.ts';
 import type { EndsQuestion, SourceTopics } from './source-topics.ts';
+import type { SyncIndex } from './sync-index.ts';
 import type { SyncMark, SyncTail } from './sync-tail.ts';
 import { countRecords, type OffsetSpan } from './tail-reader.ts';
+import { translateOffset } from './translate.ts';
 import { findUncopied } from './uncopied.ts';
 
 export interface DirectionOptions {
@@ -14,6 +16,8 @@ export interface DirectionOptions {
   target: Cluster;
   topics: SourceTopics;
   syncs: SyncTail;
+  /** Of the other direction. */
+  back: () => Pick<SyncIndex, 'of'>;
   /** Since which the source is active: what it had then came from the other cluster, or is in the report of a loss. */
   point: () => PromotionPoint;
 }
@@ -104,6 +108,16 @@ export class Direction {
     return spans.reduce((sum, span) => sum + (this.countOf(span) ?? span.to - span.from), 0);
   }
 
+  /** Where copies of the records of a span are at the earliest. */
+  copiesFrom({ topic, partition, from }: OffsetSpan): number {
+    const { syncs, back, point } = this.#options;
+    const position = { topic, partition, offset: BigInt(from) };
+    const translated = Number(translateOffset({ towards: syncs.index, back: back() }, position));
+    const known = point().of(position);
+    // The target had everything until the source became active.
+    return known !== undefined && from >= known.end ? Math.max(translated, known.peerEnd ?? 0) : translated;
+  }
+
   /** A source that ends before what was copied of it earlier is another topic of the same name. `mark`: before the end was asked for. */
   #noteEnd(end: PartitionOffset, mark: SyncMark): void {
     const { syncs } = this.#options;
@@ -127,7 +141,8 @@ export class Direction {
     let records = 0;
     if (from < span.to && syncs.tail.trouble !== undefined) records = await countRecords(source, rest, limits);
     else if (from < span.to) {
-      records = (await findUncopied(rest, { source, target, syncs: syncs.index, limits })).records;
+      const copiesFrom = this.copiesFrom(rest);
+      records = (await findUncopied(rest, { source, target, copiesFrom, mayFollowOthers: true, limits })).records;
     }
     this.#counted.set(keyOf(span), { ...span, records, atMs: performance.now() });
   }

@@ -4,7 +4,6 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import { REPLICATED_SESSION_TOPIC } from '../kafka/client/internal-topics.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import { type PartitionOffset, partitionKey, type TopicPartition } from '../records.ts';
-import type { SyncIndex } from './sync-index.ts';
 import type { OffsetSpan } from './tail-reader.ts';
 import { findUncopied } from './uncopied.ts';
 
@@ -12,8 +11,8 @@ export interface Completion {
   /** The cluster that was lost, and has returned. */
   lost: Cluster;
   promoted: Cluster;
-  /** From the lost cluster to the promoted one. */
-  syncs: SyncIndex;
+  /** In the promoted cluster: no copy of a record of the span is before it. */
+  copiesFrom: (span: OffsetSpan) => number;
   /** Of the lost cluster. */
   ends: readonly PartitionOffset[];
   /** Before this offset of the lost cluster, the promoted one had everything. */
@@ -46,8 +45,10 @@ export async function completeLossReport(report: LossReport, completion: Complet
 }
 
 /** Without the records at its beginning that were copied before MirrorMaker wrote their sync. */
-async function exactRange(span: OffsetSpan, { lost, promoted, syncs, limits }: Completion): Promise<LostRange> {
+async function exactRange(span: OffsetSpan, { lost, promoted, copiesFrom, limits }: Completion): Promise<LostRange> {
   const { topic, partition, to } = span;
-  const { from, records } = await findUncopied(span, { source: lost, target: promoted, syncs, limits });
+  // What MirrorMaker copied after the promotion came too late: records of clients stand before it.
+  const compared = { source: lost, target: promoted, copiesFrom: copiesFrom(span), mayFollowOthers: false, limits };
+  const { from, records } = await findUncopied(span, compared);
   return { topic, partition, from, to, records };
 }

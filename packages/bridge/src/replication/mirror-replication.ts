@@ -10,7 +10,7 @@ import { carryOver } from './carry-over.ts';
 import { CheckpointTail } from './checkpoint-tail.ts';
 import { ConnectOffsets } from './connect-offsets.ts';
 import type { ConnectPosition } from './connect-position.ts';
-import { Direction } from './direction.ts';
+import { Direction, type DirectionOptions } from './direction.ts';
 import { exactPosition } from './exact-position.ts';
 import { completeLossReport } from './loss-report.ts';
 import { ReplicationMeter } from './meter.ts';
@@ -36,6 +36,12 @@ export interface MirrorReplicationOptions {
   points?: () => PromotionPoints;
   /** Whether MirrorMaker's filters let it copy a topic. Default: every topic that it copies by default. */
   isMirrored?: (topic: string) => boolean;
+}
+
+/** What a direction is made of. */
+interface Way extends Pick<DirectionOptions, 'back' | 'point'> {
+  source: NamedCluster;
+  target: NamedCluster;
 }
 
 /** One direction, with what is known of it. */
@@ -81,8 +87,10 @@ export class MirrorReplication implements Replication {
     this.peer = peer.cluster;
     this.#ownPoint = latestPoint(() => points().own);
     const peerPoint = latestPoint(() => points().peer);
-    this.#inbound = this.#flow({ source: peer, target: own, point: peerPoint });
-    this.#outbound = this.#flow({ source: own, target: peer, point: this.#ownPoint });
+    const inbound = { source: peer, target: own, point: peerPoint, back: () => this.#outbound.syncs.index };
+    this.#inbound = this.#flow(inbound);
+    const outbound = { source: own, target: peer, point: this.#ownPoint, back: () => this.#inbound.syncs.index };
+    this.#outbound = this.#flow(outbound);
     this.#checkpoints = new CheckpointTail(own.cluster, { source: peer.name, requestTimeoutMs });
   }
 
@@ -123,9 +131,19 @@ export class MirrorReplication implements Replication {
       before = now;
       // Nothing has come for a while: perhaps nothing is left to come.
       const isStill = performance.now() - stillSinceMs >= STILL_MS;
-      if (isStill && (await direction.count(open, STILL_MS, limits)) === 0) return 0;
+      if (isStill && (await this.#countStill(open, limits)) === 0) return 0;
       if (remainingMs(limits) <= CATCH_UP_INTERVAL_MS) return direction.recordsIn(open);
       await delay(CATCH_UP_INTERVAL_MS, undefined, limits.signal === undefined ? {} : { signal: limits.signal });
+    }
+  }
+
+  /** `undefined` when the limits end first. Errors: `kafkaUnavailable`. */
+  async #countStill(open: readonly OffsetSpan[], limits: Limits): Promise<number | undefined> {
+    try {
+      return await this.#inbound.direction.count(open, STILL_MS, limits);
+    } catch (error) {
+      if (remainingMs(limits) > 0) throw error;
+      return undefined;
     }
   }
 
@@ -221,7 +239,13 @@ export class MirrorReplication implements Replication {
     const copiedTo = (place: TopicPartition): number =>
       direction.copiedTo(place) ?? beginnings.get(partitionKey(place.topic, place.partition)) ?? 0;
     const clusters = { lost: this.#options.own.cluster, promoted: this.peer };
-    return await completeLossReport(report, { ...clusters, syncs: syncs.index, ends, copiedTo, limits });
+    return await completeLossReport(report, {
+      ...clusters,
+      copiesFrom: (span) => direction.copiesFrom(span),
+      ends,
+      copiedTo,
+      limits,
+    });
   }
 
   async readRecords(
@@ -309,12 +333,12 @@ export class MirrorReplication implements Replication {
     return { towards: this.#inbound.syncs.index, back: this.#outbound.syncs.index };
   }
 
-  #flow({ source, target, point }: { source: NamedCluster; target: NamedCluster; point: () => PromotionPoint }): Flow {
+  #flow({ source, target, point, back }: Way): Flow {
     const { requestTimeoutMs, isMirrored = () => true } = this.#options;
     const timeoutMs = Math.min(MEASURE_TIMEOUT_MS, requestTimeoutMs);
     const topics = new SourceTopics(source.cluster, isMirrored);
     const syncs = new SyncTail(target.cluster, { source: source.name, requestTimeoutMs });
-    const direction = new Direction({ source: source.cluster, target: target.cluster, topics, syncs, point });
+    const direction = new Direction({ source: source.cluster, target: target.cluster, topics, syncs, back, point });
     return { topics, syncs, direction, meter: new ReplicationMeter({ direction, timeoutMs }) };
   }
 }

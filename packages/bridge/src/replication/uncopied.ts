@@ -3,14 +3,15 @@ import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import type { StoredRecord } from '../records.ts';
 import { isCopy } from './same-record.ts';
-import type { SyncIndex } from './sync-index.ts';
 import { type OffsetSpan, readSpan } from './tail-reader.ts';
 
 export interface Comparison {
   source: Cluster;
   target: Cluster;
-  /** From the source to the target. */
-  syncs: Pick<SyncIndex, 'of'>;
+  /** In the target: no copy of a record of the span is before it. */
+  copiesFrom: number;
+  /** Whether other records may stand before the first copy. */
+  mayFollowOthers: boolean;
   limits: Limits;
 }
 
@@ -23,16 +24,22 @@ export interface Uncopied {
 /** Copies are looked for in so many records behind the last sync: MirrorMaker writes syncs at least once a second. */
 const MOST_COMPARED = 100_000;
 
-/** Compares the records of the span, in their order, with those behind the copy of the last record before it. Errors: `kafkaUnavailable`. */
-export async function findUncopied(span: OffsetSpan, { source, target, syncs, limits }: Comparison): Promise<Uncopied> {
+/** Compares the records of the span, in their order, with those of the target. Errors: `kafkaUnavailable`. */
+export async function findUncopied(
+  span: OffsetSpan,
+  { source, target, copiesFrom, mayFollowOthers, limits }: Comparison,
+): Promise<Uncopied> {
   const { topic, partition, to } = span;
-  const sync = syncs.of(span)?.floor(span.from - 1);
-  const copies = copiesBehind(target, { topic, partition, from: (sync?.downstream ?? -1) + 1 }, limits);
+  const copies = copiesBehind(target, { topic, partition, from: copiesFrom }, limits);
+  let isSearching = mayFollowOthers;
   let from: number | undefined;
   let records = 0;
   for await (const some of readSpan(source, span, limits)) {
     for (const record of some) {
-      if (from === undefined && (await isNextCopy(copies, record))) continue;
+      if (from === undefined && (await isNextCopy(copies, record, { isSearching }))) {
+        isSearching = false;
+        continue;
+      }
       from ??= Number(record.offset);
       records += 1;
     }
@@ -41,10 +48,18 @@ export async function findUncopied(span: OffsetSpan, { source, target, syncs, li
   return { from: from ?? to, records };
 }
 
-/** Ends at the first record that is not the copy of the next one. */
-async function isNextCopy(copies: AsyncIterator<StoredRecord>, record: StoredRecord): Promise<boolean> {
-  const next = await copies.next();
-  return next.done !== true && isCopy(next.value, record);
+/** Whether the next record is the copy, or when searching, one behind it. */
+async function isNextCopy(
+  copies: AsyncIterator<StoredRecord>,
+  record: StoredRecord,
+  { isSearching }: { isSearching: boolean },
+): Promise<boolean> {
+  do {
+    const next = await copies.next();
+    if (next.done === true) return false;
+    if (isCopy(next.value, record)) return true;
+  } while (isSearching);
+  return false;
 }
 
 async function* copiesBehind(
