@@ -1,6 +1,6 @@
 import type { KafkaCluster } from '@causeway/protocol/admin/model.ts';
 import { expect, test } from 'vitest';
-import { decide } from './decide.ts';
+import { ageMs, decide } from './decide.ts';
 
 function members(east: KafkaCluster['mode'], west: KafkaCluster['mode']): KafkaCluster[] {
   return [
@@ -39,4 +39,13 @@ test('after a promotion, the new direction waits until the old one has had time 
     kind: 'stop',
     reason: 'east was promoted just now, and MirrorMaker may still run towards it',
   });
+});
+
+test.each([
+  ['the first one', 1, '2026-01-01T00:00:09.000Z', Number.POSITIVE_INFINITY],
+  ['one of an unknown time', 2, null, Number.POSITIVE_INFINITY],
+  ['a recent one', 2, '2026-01-01T00:00:09.000Z', 1000],
+  ['one of a clock that is ahead', 2, '2026-01-01T00:00:20.000Z', 0],
+])('the age of a promotion: %s', (_, promotion, since, expected) => {
+  expect(ageMs({ promotion, since }, Date.parse('2026-01-01T00:00:10.000Z'))).toBe(expected);
 });

@@ -44,3 +44,9 @@ export function decide(
       return { kind: 'keep', reason: `the gateway does not know the mode of ${target} (${mode})` };
   }
 }
+
+/** How long ago the active cluster was promoted, by two clocks, in milliseconds. The first promotion turns no direction. */
+export function ageMs({ promotion, since }: Pick<KafkaClusters, 'promotion' | 'since'>, wallMs: number): number {
+  if (promotion <= 1 || since === null) return Number.POSITIVE_INFINITY;
+  return Math.max(0, wallMs - Date.parse(since));
+}

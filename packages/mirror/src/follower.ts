@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
 import { comparePromotions, type Promotion } from '@causeway/protocol/clusters.ts';
-import { decide } from './decide.ts';
+import { ageMs, decide } from './decide.ts';
 import type { Gateways } from './gateways.ts';
 import type { Replicator } from './replicator.ts';
 
@@ -22,7 +22,7 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
-  /** The highest promotion that a gateway has reported, and since when this program has known it: for ever, if it is the first one. */
+  /** The highest promotion that a gateway has reported, and since when this program has known it; of the first one, since it was. */
   #last: { promotion: Promotion; sinceMs: number } | undefined;
   /** What was logged last: a state is reported once. */
   #reported = '';
@@ -79,13 +79,13 @@ export class Follower {
     }
   }
 
-  #activeForMs({ active, promotion: number }: KafkaClusters): number {
+  #activeForMs(clusters: KafkaClusters): number {
     const nowMs = this.#options.now();
-    const promotion = { number, cluster: active };
+    const promotion = { number: clusters.promotion, cluster: clusters.active };
     const last = this.#last;
     if (last === undefined || comparePromotions(last.promotion, promotion) < 0) {
       const isFirst = last === undefined || last.promotion.number === 0;
-      this.#last = { promotion, sinceMs: isFirst ? Number.NEGATIVE_INFINITY : nowMs };
+      this.#last = { promotion, sinceMs: isFirst ? nowMs - ageMs(clusters, Date.now()) : nowMs };
     }
     return nowMs - (this.#last?.sinceMs ?? nowMs);
   }
