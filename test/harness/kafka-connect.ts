@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type JavaRuntime, javaArguments } from '@causeway/lab/stack/kafka-runtime.ts';
 import { LAB_HOST } from '@causeway/lab/stack/ports.ts';
 import { LabProcess, type Reaper } from '@causeway/lab/stack/process.ts';
+import { propertiesText } from '@causeway/lab/stack/properties-text.ts';
 
 const START_TIMEOUT_MS = 120_000;
 const JVM = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
@@ -93,11 +94,4 @@ function workerProperties({ name, bootstrap, port, properties = {} }: KafkaConne
     'plugin.discovery': 'service_load',
     ...properties,
   };
-}
-
-/** In the format of Java, whose escape is the backslash. */
-function propertiesText(properties: Readonly<Record<string, string>>): string {
-  return Object.entries(properties)
-    .map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\')}\n`)
-    .join('');
 }

@@ -26,15 +26,7 @@ afterAll(async () => {
 });
 
 test('connectors turn with each switch-over, there and back, and each record is in both clusters once', async () => {
-  await clusters.untilOrdersIsCopied();
-  await clusters.produce('a', 'b');
-  await clusters.untilBothHave(['a', 'b']);
-  await clusters.change('west/promote');
-  await clusters.produce('c');
-  await clusters.untilBothHave(['a', 'b', 'c']);
-  await clusters.change('east/promote');
-  await clusters.produce('d');
-  await clusters.untilBothHave(['a', 'b', 'c', 'd']);
+  await clusters.switchOverAndBack();
   expectTurns(programs, ['west', 'east', 'west']);
 }, 180_000);
 

@@ -138,6 +138,19 @@ export class TwoClusters {
     }
   }
 
+  /** Records a to d, of which the first two stand in east before, c in west, and d in east again. */
+  async switchOverAndBack(): Promise<void> {
+    await this.untilOrdersIsCopied();
+    await this.produce('a', 'b');
+    await this.untilBothHave(['a', 'b']);
+    await this.change('west/promote');
+    await this.produce('c');
+    await this.untilBothHave(['a', 'b', 'c']);
+    await this.change('east/promote');
+    await this.produce('d');
+    await this.untilBothHave(['a', 'b', 'c', 'd']);
+  }
+
   /** `POST /api/clusters/PATH`, until it is accepted: it is refused while replication has not caught up. */
   async change(path: string): Promise<void> {
     let message: unknown;

@@ -7,6 +7,7 @@ import { javaArguments, resolveMirrorRuntime } from '@causeway/lab/stack/kafka-r
 import { mirrorMakerProperties } from '@causeway/lab/stack/mirror-maker.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
+import { propertiesText } from '@causeway/lab/stack/properties-text.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
 import { expectTurns, NAMES, type Name, OTHER, Program, TwoClusters } from './follow-fixture.ts';
@@ -34,8 +35,7 @@ beforeAll(async () => {
       { source: named(source), target: named(target), directory, runtime, reaper },
       `mirror-${target}`,
     );
-    const lines = Object.entries(properties).map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\')}\n`);
-    writeFileSync(join(directory, `${source}-${target}.properties`), lines.join(''));
+    writeFileSync(join(directory, `${source}-${target}.properties`), propertiesText(properties));
   }
   const java = [runtime.command, '-Xmx256m', runtime.loggingOption, ...javaArguments(runtime)];
   const file = join(directory, '{source}-{target}.properties');
@@ -58,15 +58,7 @@ function pidOfWest(): number {
 }
 
 test('MirrorMaker turns with each switch-over, there and back, and each record is in both clusters once', async () => {
-  await clusters.untilOrdersIsCopied();
-  await clusters.produce('a', 'b');
-  await clusters.untilBothHave(['a', 'b']);
-  await clusters.change('west/promote');
-  await clusters.produce('c');
-  await clusters.untilBothHave(['a', 'b', 'c']);
-  await clusters.change('east/promote');
-  await clusters.produce('d');
-  await clusters.untilBothHave(['a', 'b', 'c', 'd']);
+  await clusters.switchOverAndBack();
   expectTurns(programs, ['west', 'east', 'west']);
 }, 180_000);
 

@@ -7,6 +7,7 @@ import { LabError } from '../errors.ts';
 import { independentClient } from './kafka-client.ts';
 import { type JavaRuntime, javaArguments } from './kafka-runtime.ts';
 import { LabProcess, type ProcessEvent, type Reaper } from './process.ts';
+import { propertiesText } from './properties-text.ts';
 
 /** It takes 2 s, and took more than 60 s beside 50 processes that computed on two cores. */
 const START_TIMEOUT_MS = 120_000;
@@ -170,11 +171,4 @@ export function mirrorMakerProperties(
     'plugin.discovery': 'service_load',
     [`${target.name}.plugin.discovery`]: 'service_load',
   };
-}
-
-/** In the format of Java, whose escape is the backslash. */
-function propertiesText(properties: Readonly<Record<string, string>>): string {
-  return Object.entries(properties)
-    .map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\')}\n`)
-    .join('');
 }
