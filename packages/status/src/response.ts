@@ -19,7 +19,8 @@ const OF_UNKNOWN_AUTHORITY = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ]);
 
-function reasonOf(error: unknown, timeoutMs: number): string {
+/** Why a request that was sent with this time limit has no response, in a few words. */
+export function reasonOf(error: unknown, timeoutMs: number): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return `no response within ${timeoutMs / 1_000} s`;
   const { code = '' } = (error.cause ?? error) as NodeJS.ErrnoException;

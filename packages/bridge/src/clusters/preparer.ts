@@ -39,9 +39,7 @@ export class Preparer {
       throw this.#refusal(`${peer.name} is not active`);
     }
     // What the first active cluster had before is copied from the beginning.
-    const isFirst = promoted.how === 'initial';
-    const wasCopied = isFirst ? () => false : await replication.wasCopied(limits);
-    const positions = isFirst ? [] : startPositions(point, wasCopied);
+    const positions = promoted.how === 'initial' ? [] : startPositions(point, await replication.wasCopied(limits));
     if (!dryRun) await replication.advanceMirror(positions, limits);
     return { promotion: promoted.promotion, source: peer.name, target: self, positions };
   }

@@ -64,8 +64,11 @@ export class Rejoiner {
     }
     // Bridges of this cluster acknowledge records until their confirmations are too old: those are of the tail, too.
     await delay(leaseWaitMs(state.leaseMs));
-    const report = isPeerReachable ? await this.report() : undefined;
-    if (isPeerReachable) await this.#join(highest);
+    let report: LossReport | undefined;
+    if (isPeerReachable) {
+      report = await this.report();
+      await this.#join(highest);
+    }
     await state.keeper.write({ kind: 'rejoined', promotion: highest }, { by: BY, reason: 'let rejoin' });
     return { promotion: highest, report: report ?? null };
   }

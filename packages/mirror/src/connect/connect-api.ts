@@ -1,4 +1,5 @@
 /** Kafka Connect's REST API: the connectors of MirrorMaker, their states and their offsets. Failures are sentences for operators. */
+import { reasonOf } from '@causeway/status/response.ts';
 import type { ConnectorStatus } from './connector-state.ts';
 import type { ConnectorOffset } from './offsets.ts';
 
@@ -96,7 +97,7 @@ export class ConnectApi {
         return { status: response.status, body: parsed(text), url };
       } catch (error) {
         cause = error;
-        failures.push(`${url} (${reasonOf(error)})`);
+        failures.push(`${url} (${reasonOf(error, TIMEOUT_MS)})`);
       }
     }
     throw new Error(`No worker of Kafka Connect responds at ${failures.join(', ')}`, { cause });
@@ -123,12 +124,4 @@ function expectOk(answer: Answer, what: string): Answer {
   // A rebalance: the next request succeeds.
   const kind = status === CONFLICT ? 'Kafka Connect is busy' : 'Kafka Connect refuses';
   throw new Error(`${kind} at ${url}: ${what}: ${reason}`);
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no response within ${TIMEOUT_MS / 1_000} s`;
-  const { code = '' } = (error.cause ?? error) as NodeJS.ErrnoException;
-  if (code === 'ECONNREFUSED') return 'connection refused';
-  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
