@@ -1,18 +1,14 @@
 /** A lane whose transactional id another producer took, while another transaction holds up the log: it takes the id back once. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { TestBridge } from '../../../test/harness/bridge.ts';
 import { type KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { keyOfSlot } from '../../../test/harness/keyed-traffic.ts';
+import { transactionalProducer } from '../../../test/harness/transaction.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 
 async function transactionOf(kafka: KafkaView, transactionalId: string, topic: string) {
-  const producer = independentClient(kafka.bootstrap).producer({
-    transactionalId,
-    idempotent: true,
-    maxInFlightRequests: 1,
-  });
+  const producer = transactionalProducer(kafka.bootstrap, transactionalId);
   await producer.connect();
   onTestFinished(() => producer.disconnect());
   const transaction = await producer.transaction();

@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import { resolveMirrorRuntime } from '@causeway/lab/stack/kafka-runtime.ts';
 import { findFreePorts } from '@causeway/lab/stack/ports.ts';
 import { Reaper } from '@causeway/lab/stack/process.ts';
@@ -15,6 +14,7 @@ import { TestBridge, TestConsumer } from '../../../test/harness/bridge.ts';
 import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { writeInTransaction } from '../../../test/harness/transaction.ts';
 import { PROOF } from '../../../test/harness/trust.ts';
 import { until } from '../../../test/harness/until.ts';
 import { within } from '../src/kafka/client/limits.ts';
@@ -158,23 +158,14 @@ async function writeMixed(): Promise<void> {
 
 /** Some committed, some aborted; each ends with a marker. */
 async function transactions(): Promise<void> {
-  const producer = independentClient(east.kafka.cluster.bootstrap).producer({
-    transactionalId: unique('mixed'),
-    idempotent: true,
-    maxInFlightRequests: 1,
-  });
-  await producer.connect();
-  for (const last of ['commit', 'abort', 'commit'] as const) {
-    const transaction = await producer.transaction();
+  for (const end of ['commit', 'abort', 'commit'] as const) {
     const messages = Array.from({ length: 4 }, (_, index) => ({
       key: unique('key'),
-      value: `${last} ${index}`,
+      value: `${end} ${index}`,
       partition: 0,
     }));
-    await transaction.send({ topic: 'mixed', messages });
-    await transaction[last]();
+    await writeInTransaction(east.kafka.cluster.bootstrap, { topic: 'mixed', messages, end });
   }
-  await producer.disconnect();
 }
 
 /** The records of the topic by offset, as a text that is the same for a record and its copy; and its end. */

@@ -6,6 +6,7 @@ import { testCluster } from '../../../test/harness/cluster.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
 import { checkpointsTopic, syncsTopic, TestMirror } from '../../../test/harness/mirror.ts';
 import { type OwnKafka, QUICK_RESTART, startOwnKafka } from '../../../test/harness/own-kafka.ts';
+import { writeInTransaction } from '../../../test/harness/transaction.ts';
 import { until } from '../../../test/harness/until.ts';
 import { within } from '../src/kafka/client/limits.ts';
 import { MirrorReplication } from '../src/replication/mirror-replication.ts';
@@ -87,17 +88,9 @@ afterAll(async () => {
 describe('what is missing', () => {
   test('is nothing when the source ends with markers of transactions, which are never copied', async () => {
     await write(orders, ['a', 'b', 'c']);
-    const producer = independentClient(east.cluster.bootstrap).producer({
-      transactionalId: unique('tx'),
-      idempotent: true,
-      maxInFlightRequests: 1,
-    });
-    await producer.connect();
-    onTestFinished(() => producer.disconnect());
     for (const end of ['commit', 'abort'] as const) {
-      const transaction = await producer.transaction();
-      await transaction.send({ topic: orders, messages: [{ value: end, partition: 0 }] });
-      await transaction[end]();
+      const messages = [{ value: end, partition: 0 }];
+      await writeInTransaction(east.cluster.bootstrap, { topic: orders, messages, end });
     }
     const ends = await replication.readEnds(within(20_000));
     // Three records, one committed with its marker, one aborted with its marker.

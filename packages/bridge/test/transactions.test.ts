@@ -1,29 +1,25 @@
 /** What consumers see of another client's transactions. */
-import { independentClient } from '@causeway/lab/stack/kafka-client.ts';
 import type { Producer } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import { type ConsumedJson, TestBridge, type TestConsumer } from '../../../test/harness/bridge.ts';
 import { KafkaView, unique } from '../../../test/harness/kafka-view.ts';
+import { type TransactionEnd, transactionalProducer, writeInTransaction } from '../../../test/harness/transaction.ts';
 import { until } from '../../../test/harness/until.ts';
 
 let kafka: KafkaView;
 let bridge: TestBridge;
-let producer: Producer;
 let open: Producer;
 let topic: string;
 
 beforeAll(async () => {
   kafka = await KafkaView.connect(inject('kafkaBootstrap'));
   bridge = await TestBridge.start(inject('kafkaBootstrap'), { consumers: { fetchMaxWaitMs: 200 } });
-  const client = independentClient(inject('kafkaBootstrap'));
-  [producer, open] = ['closing', 'open'].map((name) =>
-    client.producer({ transactionalId: unique(name), idempotent: true, maxInFlightRequests: 1 }),
-  ) as [Producer, Producer];
-  await Promise.all([producer.connect(), open.connect()]);
+  open = transactionalProducer(inject('kafkaBootstrap'));
+  await open.connect();
 });
 
 afterAll(async () => {
-  await Promise.all([producer?.disconnect(), open?.disconnect()]);
+  await open?.disconnect();
   await bridge?.close();
   await kafka?.close();
 });
@@ -32,10 +28,8 @@ beforeEach(async () => {
   topic = await kafka.topic();
 });
 
-async function transaction(values: string[], end: 'commit' | 'abort'): Promise<void> {
-  const running = await producer.transaction();
-  await running.send({ topic, messages: values.map(asMessage) });
-  await running[end]();
+async function transaction(values: string[], end: TransactionEnd): Promise<void> {
+  await writeInTransaction(inject('kafkaBootstrap'), { topic, messages: values.map(asMessage), end });
 }
 
 function asMessage(value: string): { value: string } {

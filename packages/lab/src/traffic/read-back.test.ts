@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
+import { transactionalProducer, untilMarked } from '../../../../test/harness/transaction.ts';
 import { ensureTopics } from '../stack/kafka.ts';
 import { independentClient } from '../stack/kafka-client.ts';
 import { readBack, readStored } from './read-back.ts';
@@ -26,13 +27,8 @@ async function newTopic(values: unknown[]): Promise<string> {
   return topic;
 }
 
-/** A producer with this transactional id. */
-async function transactional(transactionalId: string) {
-  const producer = independentClient(bootstrap).producer({
-    transactionalId,
-    idempotent: true,
-    maxInFlightRequests: 1,
-  });
+async function transactional(id: string) {
+  const producer = transactionalProducer(bootstrap, id);
   await producer.connect();
   onTestFinished(() => producer.disconnect());
   return producer;
@@ -68,7 +64,7 @@ test('aborted records are not counted, also where transactions overlap and end i
   await send(late, 2);
   await send(good, 3);
   await late?.abort();
-  await untilMarked(ids[1] ?? '');
+  await untilMarked(bootstrap, ids[1] ?? '');
   await early?.abort();
   await good?.commit();
   const stored = await readStored({ kafka: bootstrap, topic, runId: run, signal: timely() });
@@ -76,12 +72,6 @@ test('aborted records are not counted, also where transactions overlap and end i
   // The reason for deciding by the markers. If kafkajs learns it, its own filter can be used.
   expect(await valuesByKafkajs(topic)).toContainEqual({ n: 1, run });
 });
-
-/** Kafka responds to the end of a transaction before it writes the markers, and lets the next producer with its id begin afterwards. */
-async function untilMarked(transactionalId: string): Promise<void> {
-  const next = await transactional(transactionalId);
-  await (await next.transaction()).abort();
-}
 
 /** What kafkajs hands out in `read_committed`, its default. */
 async function valuesByKafkajs(topic: string): Promise<unknown[]> {

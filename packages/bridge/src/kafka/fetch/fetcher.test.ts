@@ -6,6 +6,7 @@ import { kafkaOfFile } from '../../../../../test/harness/bridge.ts';
 import { clusterOfFile } from '../../../../../test/harness/cluster.ts';
 import { unique } from '../../../../../test/harness/kafka-view.ts';
 import { Stopwatch } from '../../../../../test/harness/stopwatch.ts';
+import { transactionalProducer, untilMarked } from '../../../../../test/harness/transaction.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import type { StoredRecord } from '../../records.ts';
 import { within } from '../client/limits.ts';
@@ -269,9 +270,8 @@ test('a topic whose broker sets the time shows the time at which it was stored',
 });
 
 test('read_committed shows committed records only, read_uncommitted all but markers', async () => {
-  const topic = await kafka.topic();
-  const client = independentClient(inject('kafkaBootstrap'));
-  const producer = client.producer({ transactionalId: unique('tx'), idempotent: true, maxInFlightRequests: 1 });
+  const [topic, id] = [await kafka.topic(), unique('transaction')];
+  const producer = transactionalProducer(inject('kafkaBootstrap'), id);
   await producer.connect();
   // Two aborted transactions of one producer in one fetch: the library's own filter lets the first through.
   for (const [value, isCommitted] of [
@@ -287,6 +287,7 @@ test('read_committed shows committed records only, read_uncommitted all but mark
     else await transaction.abort();
   }
   await producer.disconnect();
+  await untilMarked(inject('kafkaBootstrap'), id);
   await kafka.write(topic, [{ value: 'plain' }]);
 
   const committed = await fetcherOf(topic, { isolationLevel: 'read_committed' });
@@ -450,8 +451,8 @@ describe('fetching ahead', () => {
 
   test('read_committed fetches ahead only of records that may be read, and shows no aborted ones', async () => {
     const topic = await kafka.topic();
-    const client = independentClient(inject('kafkaBootstrap'));
-    const producer = client.producer({ transactionalId: unique('tx'), idempotent: true, maxInFlightRequests: 1 });
+    const id = unique('transaction');
+    const producer = transactionalProducer(inject('kafkaBootstrap'), id);
     await producer.connect();
     for (let index = 0; index < 12; index += 1) {
       const transaction = await producer.transaction();
@@ -460,6 +461,7 @@ describe('fetching ahead', () => {
       else await transaction.commit();
     }
     await producer.disconnect();
+    await untilMarked(inject('kafkaBootstrap'), id);
     const fetcher = await fetcherOf(topic, { maxBytes: MAX_BYTES, isolationLevel: 'read_committed' });
     const taken: StoredRecord[] = [];
     for (let poll = 0; poll < 8; poll += 1) {
