@@ -7,6 +7,7 @@ import {
   highestPromotion,
   parseClusterMode,
   parsePromotion,
+  positionsAhead,
 } from './clusters.ts';
 
 describe('a promotion', () => {
@@ -63,4 +64,17 @@ describe('the mode of a cluster', () => {
       expect(parseClusterMode(text)).toBeUndefined();
     },
   );
+});
+
+test.each([
+  ['the next one', 0, 5, 4, true],
+  ['the same', 0, 5, 5, false],
+  ['one before', 0, 5, 6, false],
+  ['of another partition', 1, 5, 6, true],
+  ['the first of a partition', 0, 0, undefined, true],
+  ['the first, where one was removed', 0, 0, -1, true],
+])('a position moves ahead alone: %s', (_, partition, offset, kept, isAhead) => {
+  const position = { topic: 't', partition, offset };
+  const keptPositions = kept === undefined ? [] : [{ topic: 't', partition: 0, offset: kept }];
+  expect(positionsAhead([position], keptPositions)).toEqual(isAhead ? [position] : []);
 });

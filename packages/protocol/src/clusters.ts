@@ -161,6 +161,16 @@ export const StartPosition = Type.Object(
 );
 export type StartPosition = Static<typeof StartPosition>;
 
+/**
+ * The positions that are ahead of those that MirrorMaker keeps: it has copied what is before its own. So it does not matter how often, and after
+ * which failure, positions of one promotion are written.
+ */
+export function positionsAhead(positions: readonly StartPosition[], kept: readonly StartPosition[]): StartPosition[] {
+  const keyOf = ({ topic, partition }: StartPosition): string => `${partition} ${topic}`;
+  const reached = new Map(kept.map((position) => [keyOf(position), position.offset]));
+  return positions.filter((position) => position.offset > (reached.get(keyOf(position)) ?? -1));
+}
+
 /** How the replication begins after a promotion: the same until another one. */
 export const PreparedReplication = Type.Object(
   {

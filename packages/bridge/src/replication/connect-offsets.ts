@@ -2,6 +2,7 @@
  * Where MirrorMaker continues in its source, as the Kafka Connect worker within it keeps that in the target: topic `mm2-offsets.SOURCE.internal`. Written while it
  * does not run. Source: `OffsetStorageWriter` and `MirrorUtils.wrapPartition` of Kafka 4.3.
  */
+import { positionsAhead, type StartPosition } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { ensureTopic } from '../kafka/client/ensure-topic.ts';
@@ -10,7 +11,7 @@ import { listOffsets } from '../kafka/client/list-offsets.ts';
 import type { TopicInfo } from '../kafka/client/metadata.ts';
 import { type BatchOutcome, ProduceClient, partitionForKey } from '../kafka/produce/produce.ts';
 import { partitionKey } from '../records.ts';
-import { ahead, type ConnectPosition, decodePosition, encodePosition } from './connect-position.ts';
+import { decodePosition, encodePosition } from './connect-position.ts';
 import { readSpan } from './tail-reader.ts';
 
 /** Connect's default of `offset.storage.partitions`. */
@@ -35,10 +36,10 @@ export class ConnectOffsets {
    * Moves MirrorMaker's positions to these, where they are ahead of its own, and never back. Returns how many were written.
    * Errors: `kafkaUnavailable`, `kafkaRefused`.
    */
-  async advance(positions: readonly ConnectPosition[], limits: Limits): Promise<number> {
+  async advance(positions: readonly StartPosition[], limits: Limits): Promise<number> {
     if (positions.length === 0) return 0;
     const topic = (await this.#find(limits)) ?? (await this.#create(limits));
-    const written = ahead(positions, await this.#read(topic, limits));
+    const written = positionsAhead(positions, await this.#read(topic, limits));
     await this.#write(topic, written, limits);
     return written.length;
   }
@@ -58,7 +59,7 @@ export class ConnectOffsets {
     return await ensureTopic(this.#target, { ...topic, limits });
   }
 
-  async #read({ partitions }: TopicInfo, limits: Limits): Promise<ConnectPosition[]> {
+  async #read({ partitions }: TopicInfo, limits: Limits): Promise<StartPosition[]> {
     const places = partitions.map(({ partition }) => ({ topic: this.#topic, partition }));
     const isolationLevel = 'read_committed' as const;
     const [begins, ends] = await Promise.all([
@@ -66,7 +67,7 @@ export class ConnectOffsets {
       listOffsets(this.#target, places, { spec: 'latest', isolationLevel, limits }),
     ]);
     const from = new Map(begins.map(({ partition, offset }) => [partition, Number(offset)]));
-    const last = new Map<string, ConnectPosition>();
+    const last = new Map<string, StartPosition>();
     for (const { topic, partition, offset } of ends) {
       const span = { topic, partition, from: from.get(partition) ?? 0, to: Number(offset) };
       if (span.from >= span.to) continue;
@@ -80,7 +81,7 @@ export class ConnectOffsets {
     return [...last.values()];
   }
 
-  async #write(topic: TopicInfo, positions: readonly ConnectPosition[], limits: Limits): Promise<void> {
+  async #write(topic: TopicInfo, positions: readonly StartPosition[], limits: Limits): Promise<void> {
     const client = new ProduceClient(this.#target, { acks: 'all', timeoutMs: WRITE_TIMEOUT_MS, compression: 'none' });
     try {
       const records = positions.map((position) => {

@@ -1,6 +1,6 @@
 /** Replication by MirrorMaker 2 between two clusters, in whichever direction it runs: its topics are read in both. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LossReport, Promotion, ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import type { LossReport, Promotion, ReplicationStatus, StartPosition } from '@causeway/protocol/clusters.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import { GroupCoordinator } from '../kafka/group/coordinator.ts';
@@ -9,7 +9,6 @@ import { type PartitionOffset, partitionKey, type TopicPartition } from '../reco
 import { carryOver } from './carry-over.ts';
 import { CheckpointTail } from './checkpoint-tail.ts';
 import { ConnectOffsets } from './connect-offsets.ts';
-import type { ConnectPosition } from './connect-position.ts';
 import { Direction, type DirectionOptions } from './direction.ts';
 import { exactPosition } from './exact-position.ts';
 import { completeLossReport } from './loss-report.ts';
@@ -199,7 +198,7 @@ export class MirrorReplication implements Replication {
     return (place) => syncs.index.of(place) !== undefined;
   }
 
-  async advanceMirror(positions: readonly ConnectPosition[], limits: Limits): Promise<void> {
+  async advanceMirror(positions: readonly StartPosition[], limits: Limits): Promise<void> {
     const { own, peer } = this.#options;
     await new ConnectOffsets(own.cluster, peer.name).advance(positions, limits);
   }

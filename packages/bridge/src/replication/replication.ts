@@ -2,12 +2,11 @@
  * The replication between this bridge's Kafka cluster and its peer, as promotions and consumers need it: what has been copied and what has
  * not, where a position of the other cluster is in this one, and what is lost with the other one.
  */
-import type { LossReport, Promotion, ReplicationStatus } from '@causeway/protocol/clusters.ts';
+import type { LossReport, Promotion, ReplicationStatus, StartPosition } from '@causeway/protocol/clusters.ts';
 import type { Cluster } from '../kafka/client/cluster.ts';
 import type { Limits } from '../kafka/client/limits.ts';
 import type { SessionDescription } from '../ownership/session-entry.ts';
 import type { PartitionOffset, TopicPartition } from '../records.ts';
-import type { ConnectPosition } from './connect-position.ts';
 import type { SyncMark } from './sync-tail.ts';
 import type { OffsetSpan, ReadRecords } from './tail-reader.ts';
 
@@ -61,7 +60,7 @@ export interface Replication {
   /** Returns whether a partition of this cluster was copied to the peer, as far as syncs say. Errors: `kafkaUnavailable`. */
   wasCopied(limits: Limits): Promise<(place: TopicPartition) => boolean>;
   /** Lets MirrorMaker, which does not run, begin to copy from the peer at these positions, if they are ahead of its own. Errors: `kafkaUnavailable`, `kafkaRefused`. */
-  advanceMirror(positions: readonly ConnectPosition[], limits: Limits): Promise<void>;
+  advanceMirror(positions: readonly StartPosition[], limits: Limits): Promise<void>;
 
   /** Whether a topic of this cluster is copied. */
   isMirrored(topic: string): boolean;

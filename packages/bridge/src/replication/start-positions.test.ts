@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ahead, decodePosition, encodePosition } from './connect-position.ts';
+import { decodePosition, encodePosition } from './connect-position.ts';
 import { startPositions } from './start-positions.ts';
 
 const never = () => false;
@@ -47,9 +47,4 @@ test.each([
   'no JSON',
 ])('%s is no position in west', (key) => {
   expect(decodePosition('west', { key: Buffer.from(key), value: Buffer.from('{"offset":1}') })).toBeUndefined();
-});
-
-test('positions never go back', () => {
-  const at = (partition: number, offset: number) => ({ topic: 't', partition, offset });
-  expect(ahead([at(0, 5), at(1, 5), at(2, 5), at(3, 5)], [at(0, 4), at(1, 5), at(2, 6)])).toEqual([at(0, 5), at(3, 5)]);
 });

@@ -1,6 +1,6 @@
 /** Where replication begins after a promotion of its source. Pure. */
+import type { StartPosition } from '@causeway/protocol/clusters.ts';
 import type { TopicPartition } from '../records.ts';
-import type { ConnectPosition } from './connect-position.ts';
 import type { TopicEnds } from './points.ts';
 
 /**
@@ -10,9 +10,9 @@ import type { TopicEnds } from './points.ts';
 export function startPositions(
   point: readonly TopicEnds[],
   wasCopied: (place: TopicPartition) => boolean,
-): ConnectPosition[] {
+): StartPosition[] {
   return point.flatMap(({ topic, ends, peerEnds }) =>
-    ends.flatMap((end, partition): ConnectPosition[] => {
+    ends.flatMap((end, partition): StartPosition[] => {
       const isCopy = peerEnds === undefined ? wasCopied({ topic, partition }) : (peerEnds[partition] ?? 0) > 0;
       return end > 0 && isCopy ? [{ topic, partition, offset: end - 1 }] : [];
     }),

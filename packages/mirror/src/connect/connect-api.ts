@@ -1,7 +1,7 @@
 /** Kafka Connect's REST API: the connectors of MirrorMaker, their states and their offsets. Failures are sentences for operators. */
+import type { ConnectorOffset } from '@causeway/status/clusters/connector-offset.ts';
 import { reasonOf } from '@causeway/status/response.ts';
 import type { ConnectorStatus } from './connector-state.ts';
-import type { ConnectorOffset } from './offsets.ts';
 
 /** A worker waits for others up to 90 s (`DEFAULT_REST_REQUEST_TIMEOUT_MS`); to ask once more costs nothing. */
 const TIMEOUT_MS = 20_000;

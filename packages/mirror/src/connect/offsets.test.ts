@@ -1,6 +1,7 @@
 import type { StartPosition } from '@causeway/protocol/clusters.ts';
+import type { ConnectorOffset } from '@causeway/status/clusters/connector-offset.ts';
 import { expect, test } from 'vitest';
-import { type ConnectorOffset, offsetsAhead } from './offsets.ts';
+import { offsetsAhead } from './offsets.ts';
 
 const at = (topic: string, partition: number, offset: number): StartPosition => ({ topic, partition, offset });
 const of = (cluster: string, topic: string, partition: number, offset: number | null): ConnectorOffset => ({

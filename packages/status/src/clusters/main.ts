@@ -16,6 +16,7 @@ import { clusterLines } from '../cluster-lines.ts';
 import { trustAuthority } from '../trust-authority.ts';
 import { type ClusterArguments, readArguments, USAGE } from './arguments.ts';
 import { ClustersClient } from './client.ts';
+import { toConnectorOffset } from './connector-offset.ts';
 import { saveTail } from './save-tail.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -91,10 +92,7 @@ async function replicationLine(client: ClustersClient, cluster: string, active: 
 
 function preparedLines({ source, target, positions }: PreparedReplication, isJson: boolean): string[] {
   if (isJson) {
-    const offsets = positions.map(({ topic, partition, offset }) => ({
-      partition: { cluster: source, partition, topic },
-      offset: { offset },
-    }));
+    const offsets = positions.map((position) => toConnectorOffset(source, position));
     return [JSON.stringify({ offsets }, undefined, 2)];
   }
   return [
