@@ -40,6 +40,7 @@ export function addClusters(system: System): { clusters: KafkaClusters; east: Ka
     since,
     reason: east.promoted.reason,
     by: east.promoted.by,
+    isReplicationEnded: true,
     promoteAfterMs: 5_000,
     awaited: null,
     waitingCount: 0,

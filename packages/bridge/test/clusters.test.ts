@@ -215,6 +215,8 @@ test('the cluster that gateways call active becomes it, and the other one serves
   await untilMode(eastBridge, 'east;active');
   await untilMode(w(1), 'west;standby');
   expect((await send(eastBridge)).status).toBe(200);
+  // Nothing has ever filled the first active cluster.
+  expect((await ask(eastBridge, '')).body.isReplicationEnded).toBe(true);
   const refused = await send(w(1));
   expect(refused.status).toBe(503);
   expect(refused.body.message).toContain('west stands by: east is active');
@@ -281,8 +283,24 @@ test('a switch-over and the one back lose and repeat nothing, and a bridge that 
   expect(behind.status).toBe(409);
   expect(behind.headers.get('causeway-promotion')).toBe('2;west');
 
+  // Whether MirrorMaker still fills the promoted cluster is noted in its log, for the promotion that made it active alone.
+  const ended = (bridge: TestBridge, number: number, cluster: Name) =>
+    ask(bridge, '/replication-ended', { promotion: { number, cluster }, by: 'a test' });
+  const isEnded = async (bridge: TestBridge) => (await ask(bridge, '')).body.isReplicationEnded as boolean;
+  expect(await isEnded(w(0))).toBe(false);
+  expect((await ended(w(0), 1, 'west')).status).toBe(409);
+  expect((await ended(eastBridge, 2, 'west')).status).toBe(409);
+  expect(await ended(w(0), 2, 'west')).toMatchObject({
+    status: 200,
+    body: { promotion: { number: 2, cluster: 'west' } },
+  });
+  expect(await isEnded(w(0))).toBe(true);
+  await until('the other bridge reads it', () => isEnded(w(1)));
+  expect((await ended(w(1), 2, 'west')).status).toBe(200);
+
   await untilCopied('west');
   expect((await promote(eastBridge, '2;west')).body).toMatchObject({ promotion: { number: 3 }, kind: 'orderly' });
+  expect(await isEnded(eastBridge)).toBe(false);
   await turnMirror('east');
   const inEast = await valuesIn(eastView, { markers: 1 });
   expect(inEast.filter((value) => value === 'in west')).toHaveLength(1);

@@ -6,6 +6,7 @@ import {
   PREPARE_PATH,
   PROMOTE_PATH,
   REJOIN_PATH,
+  REPLICATION_ENDED_PATH,
 } from '@causeway/protocol/clusters.ts';
 import { expect, test } from 'vitest';
 import { ask, systemOf } from '../../../test/harness/admin.ts';
@@ -24,7 +25,16 @@ const LOST = {
 };
 
 function statusOf(cluster: string, changes: Partial<ClusterStatus> = {}): ClusterStatus {
-  return { cluster, mode: 'standby', promotion: null, promoted: null, replication: null, reports: [], ...changes };
+  return {
+    cluster,
+    mode: 'standby',
+    promotion: null,
+    promoted: null,
+    isReplicationEnded: false,
+    replication: null,
+    reports: [],
+    ...changes,
+  };
 }
 
 /** A bridge that responds to questions about its cluster. */
@@ -76,6 +86,7 @@ test('operators see who is active since when and why, what replication lacks, an
   await until('both have reported', async () => (await clusters()).members.every(({ problem }) => problem === null));
   expect(await clusters()).toEqual({
     active: 'east',
+    isReplicationEnded: false,
     promotion: 1,
     since: promoted.at,
     reason: 'the first one',
@@ -210,6 +221,26 @@ test('the replication to a cluster is prepared by a bridge of it', async () => {
   expect(await post('west', '{"dryRun":true}')).toMatchObject({ status: 200, body: prepared });
   expect(seen).toEqual(['{}', '{"dryRun":true}']);
   expect(await post('east')).toMatchObject({ status: 409, body: { message: 'it does not stand by (active)' } });
+});
+
+test('that MirrorMaker does not fill the active cluster any more is passed on to a bridge of it, with the promotion and who says it', async () => {
+  const { east, gw } = await eastAndWest();
+  const seen: unknown[] = [];
+  answering(
+    east,
+    { [REPLICATION_ENDED_PATH]: { status: 200, body: { promotion: { number: 1, cluster: 'east' } } } },
+    (request) => seen.push(JSON.parse(request.body)),
+  );
+  const post = (body?: string) =>
+    ask(`${gw.adminUrl}/api/clusters/east/replication-ended`, {
+      method: 'POST',
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    });
+  expect(await post()).toMatchObject({ status: 200, body: { active: 'east' } });
+  expect(await post('{"promotion":7}')).toMatchObject({ status: 200 });
+  expect(await post('{"promotion":-1}')).toMatchObject({ status: 400 });
+  const by = expect.stringMatching(/^operator ./);
+  expect(seen).toEqual([1, 7].map((number) => ({ promotion: { number, cluster: 'east' }, by })));
 });
 
 test('errors say what is wrong', async () => {

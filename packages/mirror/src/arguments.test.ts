@@ -14,7 +14,6 @@ test('a command and its own options stand behind the dashes', () => {
     target: 'west',
     gateways: ['https://a:1', 'https://b:1'].map((url) => ({ url, token: 't', caFile: 'f' })),
     intervalMs: 1000,
-    turnAfterMs: 10000,
     way: { kind: 'process', command: ['mirror.sh', '--x', '/etc/{source}-{target}.properties'] },
   });
 });
@@ -34,7 +33,6 @@ test.each([
   ['--target west --url east -- x', '--url east is not a URL'],
   ['--target west --interval-ms 1 -- x', '--interval-ms 1 is not a number of at least 50'],
   ['--target west --interval-ms soon -- x', '--interval-ms soon is not a number'],
-  ['--target west --turn-after-ms -1 -- x', '--turn-after-ms'],
   ['--target west --unknown -- x', 'unknown'],
 ])('%s is refused', (line, message) => {
   expect(() => read(line)).toThrow(message);

@@ -19,7 +19,6 @@ COMMAND starts MirrorMaker from the active cluster to CLUSTER, such as
   --token TOKEN  the token of an operator (admin.tokens); also CAUSEWAY_ADMIN_TOKEN
   --ca FILE      PEM: the authority that signed the certificates of https URLs; also CAUSEWAY_CA_FILE
   --interval-ms MS  how often a gateway is asked; default 1000
-  --turn-after-ms MS  how long MirrorMaker may take to stop in the other direction, after a promotion; default 10000
   --version      the version of this program, and of Node.js
   --help         this text
 
@@ -34,13 +33,10 @@ export interface MirrorArguments {
   target: string;
   gateways: Gateway[];
   intervalMs: number;
-  turnAfterMs: number;
   way: Way;
 }
 
 const INTERVAL_MS = { option: '--interval-ms', default: 1_000, min: 50 };
-/** The other program asks a gateway once a second, and a task of Kafka Connect ends within 5 s (`task.shutdown.graceful.timeout.ms`). */
-const TURN_AFTER_MS = { option: '--turn-after-ms', default: 10_000, min: 0 };
 
 /** Errors: `Error` for an invalid argument. */
 export function readArguments(
@@ -57,7 +53,6 @@ export function readArguments(
       token: { type: 'string' },
       ca: { type: 'string' },
       'interval-ms': { type: 'string' },
-      'turn-after-ms': { type: 'string' },
       version: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -71,7 +66,6 @@ export function readArguments(
     target,
     gateways: urls.map((url) => whichGateway({ url, token, ca }, surroundings)),
     intervalMs: milliseconds(values['interval-ms'], INTERVAL_MS),
-    turnAfterMs: milliseconds(values['turn-after-ms'], TURN_AFTER_MS),
     way: wayOf(positionals, values.connect, surroundings),
   };
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
 import { comparePromotions, type Promotion } from '@causeway/protocol/clusters.ts';
-import { ageMs, decide } from './decide.ts';
+import { decide } from './decide.ts';
 import type { Gateways } from './gateways.ts';
 import type { Replicator } from './replicator.ts';
 
@@ -11,10 +11,6 @@ export interface FollowerOptions {
   gateways: Gateways;
   replicator: Replicator;
   intervalMs: number;
-  /** See {@link decide}. */
-  turnAfterMs: number;
-  /** In milliseconds, of a clock that never goes back. */
-  now: () => number;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -22,8 +18,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
-  /** The highest promotion that a gateway has reported, and since when this program has known it; of the first one, since it was. */
-  #last: { promotion: Promotion; sinceMs: number } | undefined;
+  /** The highest promotion that a gateway has reported. */
+  #highest: Promotion | undefined;
   /** What was logged last: a state is reported once. */
   #reported = '';
 
@@ -51,13 +47,11 @@ export class Follower {
   }
 
   async #look(): Promise<void> {
-    const { target, gateways, replicator, turnAfterMs, log } = this.#options;
+    const { target, gateways, replicator, log } = this.#options;
     try {
       const clusters = await gateways.list();
-      const decision = decide(target, clusters, {
-        activeForMs: this.#activeForMs(clusters),
-        turnAfterMs,
-      });
+      this.#assertCurrent(clusters);
+      const decision = decide(target, clusters);
       switch (decision.kind) {
         case 'run':
           if (await replicator.run(decision.source)) {
@@ -66,8 +60,9 @@ export class Follower {
           return;
         case 'stop':
           if (await replicator.stop()) {
-            const { reason } = decision;
+            const { reason, isToReport } = decision;
             this.#report(`stop ${reason}`, () => log.info({ reason }, 'MirrorMaker does not run'));
+            if (isToReport) await gateways.endReplication(target, clusters.promotion);
           }
           return;
         case 'keep':
@@ -79,15 +74,13 @@ export class Follower {
     }
   }
 
-  #activeForMs(clusters: KafkaClusters): number {
-    const nowMs = this.#options.now();
-    const promotion = { number: clusters.promotion, cluster: clusters.active };
-    const last = this.#last;
-    if (last === undefined || comparePromotions(last.promotion, promotion) < 0) {
-      const isFirst = last === undefined || last.promotion.number === 0;
-      this.#last = { promotion, sinceMs: isFirst ? nowMs - ageMs(clusters, Date.now()) : nowMs };
+  /** A gateway that has yet to learn of a promotion would turn the direction back. Errors: `Error` for one. */
+  #assertCurrent({ promotion: number, active: cluster }: KafkaClusters): void {
+    const promotion = { number, cluster };
+    if (this.#highest !== undefined && comparePromotions(promotion, this.#highest) < 0) {
+      throw new Error(`The gateway does not know yet that ${this.#highest.cluster} was promoted`);
     }
-    return nowMs - (this.#last?.sinceMs ?? nowMs);
+    this.#highest = promotion;
   }
 
   #report(state: string, log: () => void): void {

@@ -7,7 +7,7 @@ import type { Gateway } from '@causeway/status/gateway.ts';
 /** One that does not respond must not keep the next one from being asked. */
 const LIST_TIMEOUT_MS = 5_000;
 /** A bridge that prepares many partitions takes a while. */
-const PREPARE_TIMEOUT_MS = 40_000;
+const CHANGE_TIMEOUT_MS = 40_000;
 
 export class Gateways {
   readonly #gateways: readonly Gateway[];
@@ -24,7 +24,12 @@ export class Gateways {
   }
 
   prepare(target: string, { dryRun }: { dryRun: boolean }): Promise<PreparedReplication> {
-    return this.#ask(PREPARE_TIMEOUT_MS, (client) => client.prepare(target, dryRun));
+    return this.#ask(CHANGE_TIMEOUT_MS, (client) => client.prepare(target, dryRun));
+  }
+
+  /** MirrorMaker has not filled the cluster since this promotion of it. */
+  async endReplication(target: string, promotion: number): Promise<void> {
+    await this.#ask(CHANGE_TIMEOUT_MS, (client) => client.endReplication(target, promotion));
   }
 
   async #ask<Answer>(timeoutMs: number, question: (client: ClustersClient) => Promise<Answer>): Promise<Answer> {

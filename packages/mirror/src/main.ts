@@ -33,7 +33,7 @@ function main(): number | undefined {
   return undefined;
 }
 
-function run({ target, gateways, intervalMs, turnAfterMs, way }: MirrorArguments): void {
+function run({ target, gateways, intervalMs, way }: MirrorArguments): void {
   const log = pino({ base: { target } });
   const asked = new Gateways(gateways);
   const prepare: Prepare = async (source) => {
@@ -49,7 +49,7 @@ function run({ target, gateways, intervalMs, turnAfterMs, way }: MirrorArguments
     way.kind === 'connect'
       ? new ConnectReplicator({ api: new ConnectApi(way.urls, way.credentials), ...common })
       : (own as MirrorProcess);
-  const follower = new Follower({ target, gateways: asked, replicator, intervalMs, turnAfterMs, now, log });
+  const follower = new Follower({ target, gateways: asked, replicator, intervalMs, log });
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) own?.kill();

@@ -6,7 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { PREPARE_PATH } from '@causeway/protocol/clusters.ts';
+import {
+  CLUSTER_HEADER,
+  CLUSTERS_PATH,
+  PREPARE_PATH,
+  PROMOTION_HEADER,
+  parseClusterMode,
+  parsePromotion,
+  REPLICATION_ENDED_PATH,
+} from '@causeway/protocol/clusters.ts';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { TEST_TOKEN } from '../../../test/harness/gateway.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
@@ -56,8 +64,6 @@ class Program {
       'west',
       '--interval-ms',
       '50',
-      '--turn-after-ms',
-      '100',
       ...urls.flatMap((url) => ['--url', url]),
       '--',
       ...command,
@@ -106,8 +112,8 @@ class Program {
     });
   }
 
-  stop(): void {
-    this.#child.kill('SIGTERM');
+  stop(signal: NodeJS.Signals = 'SIGTERM'): void {
+    this.#child.kill(signal);
   }
 }
 
@@ -122,6 +128,29 @@ function isAlive(pid: number): boolean {
 
 async function untilGone({ pid, child }: Start): Promise<void> {
   await until('it is gone, with its child', () => !isAlive(pid) && !isAlive(child));
+}
+
+/** A bridge of the cluster says whether MirrorMaker has stopped filling it, and takes note of it. */
+function ending(bridge: ClusterBridge, isEnded: boolean): { isEnded: boolean; notes: unknown[] } {
+  const state = { isEnded, notes: [] as unknown[] };
+  const others = bridge.handle;
+  bridge.handle = (request, response) => {
+    const { [CLUSTER_HEADER]: mode, [PROMOTION_HEADER]: highest } = bridge.clusterHeaders ?? {};
+    const promotion = parsePromotion(highest);
+    const answer = (body: object): void => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    if (request.url === CLUSTERS_PATH) {
+      const { isEnded: isReplicationEnded } = state;
+      const rest = { promoted: null, isReplicationEnded, replication: null, reports: [] };
+      answer({ ...parseClusterMode(mode), promotion, ...rest });
+    } else if (request.url === REPLICATION_ENDED_PATH) {
+      state.isEnded = true;
+      state.notes.push(JSON.parse(request.body));
+      answer({ promotion });
+    } else others(request, response);
+  };
+  return state;
 }
 
 /** West prepares, or refuses to. */
@@ -150,6 +179,8 @@ function preparing(west: ClusterBridge): { requests: number; refusal: string | u
 test('MirrorMaker runs while another cluster is active and this one stands by, and begins where a bridge prepared it', async () => {
   const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const bridge = preparing(west);
+  const inEast = ending(east, true);
+  const inWest = ending(west, false);
   bridge.refusal = 'its log cannot be read';
   const program = new Program([gw.adminUrl]);
   await program.untilLogged({ msg: 'nothing is changed', reason: bridge.refusal });
@@ -165,12 +196,19 @@ test('MirrorMaker runs while another cluster is active and this one stands by, a
   west.become('active', '2;west');
   await untilGone(first);
   await program.untilLogged({ msg: 'MirrorMaker does not run', reason: 'west is active' });
+  await until('it says so in the log of west', () => inWest.isEnded);
+  expect(inWest.notes[0]).toEqual({ promotion: { number: 2, cluster: 'west' }, by: expect.any(String) });
+  inEast.isEnded = false;
   west.become('fenced', '3;east');
   east.become('active', '3;east');
   await program.untilLogged({ reason: 'west is fenced until an operator lets it rejoin' });
   expect(program.starts).toHaveLength(1);
 
   west.become('standby', '3;east');
+  // East was filled from here, and the program beside it is late.
+  await program.untilLogged({ reason: expect.stringContaining('MirrorMaker may still fill east') });
+  expect(program.starts).toHaveLength(1);
+  inEast.isEnded = true;
   const second = await program.nthStart(2);
   // One that dies is started again.
   process.kill(second.pid, 'SIGKILL');
@@ -186,6 +224,7 @@ test('MirrorMaker runs while another cluster is active and this one stands by, a
 test('one that does not stop is killed soon, since it would copy the rest late', async () => {
   const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   preparing(west);
+  ending(east, true);
   const program = new Program([gw.adminUrl], (file) => [process.execPath, COMMAND, file, 'hangs', '{target}']);
   const start = await program.nthStart(1);
   west.become('active', '2;west');
@@ -197,8 +236,10 @@ test('one that does not stop is killed soon, since it would copy the rest late',
 test('it keeps running without a gateway, and asks another one', async () => {
   const one = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const other = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
-  preparing(one.west);
-  preparing(other.west);
+  for (const { east, west } of [one, other]) {
+    preparing(west);
+    ending(east, true);
+  }
   const program = new Program([one.gw.adminUrl, other.gw.adminUrl]);
   const start = await program.nthStart(1);
   await one.gw.close();
@@ -216,12 +257,44 @@ test('it keeps running without a gateway, and asks another one', async () => {
 });
 
 test('a command that cannot be started is reported, and tried again', async () => {
-  const { west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
+  const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const bridge = preparing(west);
+  ending(east, true);
   const program = new Program([gw.adminUrl], () => ['/no/such/command', '{source}']);
   await program.untilLogged({
     msg: 'nothing is changed',
     reason: expect.stringContaining('/no/such/command cannot be started'),
   });
   await until('it is tried again', () => bridge.requests > 1);
+});
+
+test('a program that is killed leaves no MirrorMaker behind, which the next one could not stop', async () => {
+  const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
+  preparing(west);
+  ending(east, true);
+  const program = new Program([gw.adminUrl]);
+  const start = await program.nthStart(1);
+  await program.untilLogged({ msg: 'MirrorMaker started', pid: start.pid });
+  program.stop('SIGKILL');
+  await untilGone(start);
+});
+
+test('a gateway that has yet to learn of a promotion does not turn the direction back', async () => {
+  const [one, other] = [
+    await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } }),
+    await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } }),
+  ];
+  for (const { east, west } of [one, other]) {
+    preparing(west);
+    ending(east, true);
+    ending(west, true);
+  }
+  const program = new Program([one.gw.adminUrl, other.gw.adminUrl]);
+  const start = await program.nthStart(1);
+  one.east.become('standby', '2;west');
+  one.west.become('active', '2;west');
+  await untilGone(start);
+  await one.gw.close();
+  await program.untilLogged({ reason: 'The gateway does not know yet that west was promoted' });
+  expect(program.starts).toHaveLength(1);
 });

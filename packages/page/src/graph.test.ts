@@ -160,7 +160,16 @@ function withClusters(system: System, west: Partial<KafkaCluster> = {}): System 
   for (const region of system.regions)
     Object.assign(region, { cluster: region.name, standsBy: region.name !== 'east' });
   const members = system.regions.map(({ name }) => clusterOf(name, name === 'west' ? west : {}));
-  const common = { promotion: 1, since, reason: '', by: null, promoteAfterMs: null, awaited: null, waitingCount: 0 };
+  const common = {
+    promotion: 1,
+    since,
+    reason: '',
+    by: null,
+    isReplicationEnded: true,
+    promoteAfterMs: null,
+    awaited: null,
+    waitingCount: 0,
+  };
   return { ...system, clusters: { active: 'east', ...common, members } };
 }
 

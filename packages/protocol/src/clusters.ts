@@ -98,6 +98,8 @@ export const PROMOTE_PATH = `${CLUSTERS_PATH}/promote`;
 export const REJOIN_PATH = `${CLUSTERS_PATH}/rejoin`;
 /** `POST` {@link PrepareRequest} to a bridge of a cluster that stands by: {@link PreparedReplication}. */
 export const PREPARE_PATH = `${CLUSTERS_PATH}/prepare`;
+/** `POST` {@link ReplicationEnd} to a bridge of the active cluster: MirrorMaker does not fill it any more. */
+export const REPLICATION_ENDED_PATH = `${CLUSTERS_PATH}/replication-ended`;
 /** `POST` {@link TailRequest} to a bridge of a cluster that was lost: {@link TailRecords}. */
 export const TAIL_PATH = `${CLUSTERS_PATH}/tail`;
 
@@ -148,6 +150,18 @@ export const PrepareRequest = Type.Object(
   { $id: 'PrepareRequest', ...Closed },
 );
 export type PrepareRequest = Static<typeof PrepareRequest>;
+
+/** Says that MirrorMaker, which filled the cluster until a promotion made it the active one, has stopped: replication from it may begin. */
+export const ReplicationEnd = Type.Object(
+  {
+    /** Of the cluster. */
+    promotion: PromotionSchema,
+    /** Who says it, such as `operator ann`. */
+    by: Type.String(),
+  },
+  { $id: 'ReplicationEnd', ...Closed },
+);
+export type ReplicationEnd = Static<typeof ReplicationEnd>;
 
 /** Where MirrorMaker begins in a partition of its source. */
 export const StartPosition = Type.Object(
@@ -275,6 +289,8 @@ export const ClusterStatus = Type.Object(
         Closed,
       ),
     ),
+    /** Whether MirrorMaker has stopped filling the cluster since its last promotion ({@link ReplicationEnd}). The first active one was never filled. */
+    isReplicationEnded: Type.Boolean(),
     /** null without a peer. */
     replication: Nullable(ReplicationStatus),
     /** Of its forced promotions, the last first, at most 10. */

@@ -20,6 +20,8 @@ export interface ClusterFacts {
   readonly promoting: { readonly id: string; readonly promotion: Promotion } | undefined;
   /** Whether the other cluster followed {@link promoted} since. */
   readonly isPeerJoined: boolean;
+  /** Whether MirrorMaker stopped filling the cluster since; the first active one was never filled. */
+  readonly isReplicationEnded: boolean;
   /** The last first. */
   readonly reports: readonly LossReport[];
 }
@@ -31,6 +33,7 @@ export const NO_FACTS: ClusterFacts = {
   openPoints: new Map(),
   promoting: undefined,
   isPeerJoined: false,
+  isReplicationEnded: false,
   reports: [],
 };
 const MAX_REPORTS = 10;
@@ -42,11 +45,10 @@ export function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): 
       const others = facts.reports.filter(({ promotion }) => comparePromotions(promotion, fact.report.promotion) !== 0);
       return { ...facts, reports: [fact.report, ...others].slice(0, MAX_REPORTS) };
     }
-    case 'peerJoined': {
-      const isOfLast =
-        facts.promoted !== undefined && comparePromotions(facts.promoted.promotion, fact.promotion) === 0;
-      return { ...facts, isPeerJoined: facts.isPeerJoined || isOfLast };
-    }
+    case 'peerJoined':
+      return isOfLast(facts, fact) ? { ...facts, isPeerJoined: true } : facts;
+    case 'replicationEnded':
+      return isOfLast(facts, fact) ? { ...facts, isReplicationEnded: true } : facts;
     case 'promoting': {
       const { id, promotion } = fact;
       const isFirst = facts.promoting === undefined || comparePromotions(promotion, facts.promoting.promotion) > 0;
@@ -59,6 +61,10 @@ export function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): 
     case 'rule':
       return withRecord(facts, fact, name);
   }
+}
+
+function isOfLast({ promoted }: ClusterFacts, { promotion }: { promotion: Promotion }): boolean {
+  return promoted !== undefined && comparePromotions(promoted.promotion, promotion) === 0;
 }
 
 function withRecord(facts: ClusterFacts, fact: Extract<ClusterFact, { kind: 'rule' }>, name: string): ClusterFacts {
@@ -74,6 +80,7 @@ function withRecord(facts: ClusterFacts, fact: Extract<ClusterFact, { kind: 'rul
     openPoints: new Map(),
     promoting: facts.promoting,
     isPeerJoined: false,
+    isReplicationEnded: how === 'initial',
     reports: facts.reports,
   };
 }

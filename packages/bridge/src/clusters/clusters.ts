@@ -59,6 +59,7 @@ export class Clusters {
         how === undefined || atMs === undefined || by === undefined || reason === undefined
           ? null
           : { kind: how, at: new Date(atMs).toISOString(), by, reason },
+      isReplicationEnded: own.facts.isReplicationEnded,
       replication: this.#replication?.status() ?? null,
       reports: [...reports],
     };

@@ -74,12 +74,17 @@ const Promoting = Type.Object({
   id: Type.String(),
   promotion: PromotionSchema,
 });
+const ReplicationEnded = Type.Object({
+  ...Head,
+  kind: Type.Literal('replicationEnded'),
+  promotion: PromotionSchema,
+});
 const Report = Type.Object({ ...Head, kind: Type.Literal('report'), report: LossReport });
 
 /** Where a topic ended when its cluster was promoted. */
 export type TopicPoint = Static<typeof Point>['topics'][number];
 
-const AnyRecord = Type.Union([Promoted, Promoting, Point, Pausing, EndOfPause, OfPromotion, Report]);
+const AnyRecord = Type.Union([Promoted, Promoting, Point, Pausing, EndOfPause, OfPromotion, ReplicationEnded, Report]);
 type AnyRecord = Static<typeof AnyRecord>;
 const check = Compile(AnyRecord);
 
@@ -99,6 +104,8 @@ export type ClusterFact =
   | { kind: 'promoting'; id: string; promotion: Promotion }
   /** The other cluster follows this promotion: with `prefer: consistency`, its log is needed from then on. */
   | { kind: 'peerJoined'; promotion: Promotion }
+  /** MirrorMaker does not fill this cluster any more, which this promotion made the active one. */
+  | { kind: 'replicationEnded'; promotion: Promotion }
   | { kind: 'report'; report: LossReport };
 
 export interface FactToWrite {
@@ -131,7 +138,8 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
     case 'report':
       return { kind: 'report', report: parsed.report };
     case 'peerJoined':
-      return { kind: 'peerJoined', promotion: parsed.promotion };
+    case 'replicationEnded':
+      return { kind: parsed.kind, promotion: parsed.promotion };
     case 'promoting':
       return { kind: 'promoting', id: parsed.id, promotion: parsed.promotion };
     case 'point':
@@ -143,7 +151,9 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
   }
 }
 
-function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' | 'point' | 'promoting' }>): ClusterRecord {
+function ruleRecord(
+  parsed: Exclude<AnyRecord, { kind: 'report' | 'point' | 'promoting' | 'replicationEnded' }>,
+): ClusterRecord {
   switch (parsed.kind) {
     case 'promoted':
       return { kind: 'promoted', promotion: parsed.promotion, how: parsed.how, leaseMs: parsed.leaseMs };

@@ -1,5 +1,5 @@
-/** Prepares the replication to this bridge's cluster, which stands by: where MirrorMaker begins in the active one. */
-import type { PreparedReplication, PrepareRequest } from '@causeway/protocol/clusters.ts';
+/** The replication between clusters after a promotion: where MirrorMaker begins in the active one, and that it does not fill that any more. */
+import type { PreparedReplication, PrepareRequest, Promotion, ReplicationEnd } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { Replication } from '../replication/replication.ts';
@@ -44,11 +44,31 @@ export class Preparer {
     return { promotion: promoted.promotion, source: peer.name, target: self, positions };
   }
 
+  /**
+   * Notes in the log of the active cluster, which is this bridge's, that MirrorMaker does not fill it any more. It does not matter how often.
+   * Errors: `promotionRefused` for a cluster that is not active by this promotion; `kafkaUnavailable`.
+   */
+  async endReplication({ promotion, by }: ReplicationEnd): Promise<{ promotion: Promotion }> {
+    const { own, self, mode } = this.#options.state;
+    const limits = within(TIMEOUT_MS);
+    await own.confirm(limits);
+    const { promoted, isReplicationEnded } = own.facts;
+    if (mode !== 'active' || promoted === undefined || !isSamePromotion(promoted.promotion, promotion)) {
+      throw this.#refused(`${self} is not active by promotion ${promotion.number} (${mode}): nothing is noted`);
+    }
+    if (!isReplicationEnded) {
+      const reason = `MirrorMaker does not fill ${self} any more`;
+      await own.append([{ fact: { kind: 'replicationEnded', promotion }, by, reason }], limits);
+      await own.confirm(limits);
+    }
+    return { promotion };
+  }
+
   #refusal(why: string): BridgeError {
-    const { state } = this.#options;
-    return new BridgeError('promotionRefused', {
-      message: `The replication to Kafka cluster ${state.self} cannot be prepared now: ${why}`,
-      promotion: state.promotionHeader,
-    });
+    return this.#refused(`The replication to Kafka cluster ${this.#options.state.self} cannot be prepared now: ${why}`);
+  }
+
+  #refused(message: string): BridgeError {
+    return new BridgeError('promotionRefused', { message, promotion: this.#options.state.promotionHeader });
   }
 }

@@ -4,6 +4,7 @@ import {
   PrepareRequest,
   PromoteRequest,
   RejoinRequest,
+  ReplicationEnd,
   TailRequest,
 } from '@causeway/protocol/clusters.ts';
 import type { FastifyReply } from 'fastify';
@@ -35,6 +36,11 @@ export function addClusterRoutes(server: ApiServer, clusters: Clusters): void {
   server.onClusters('prepareReplication', async (body, reply) => {
     const request = isEmptyBody(body) ? {} : (runAtOnce(decodeBody(body, PrepareRequest)) as PrepareRequest);
     return respondWith(reply, await clusters.preparer.prepare(request));
+  });
+  server.onClusters('endReplication', async (body, reply) => {
+    if (isEmptyBody(body)) throw new BridgeError('bodyMissing');
+    const request = runAtOnce(decodeBody(body, ReplicationEnd)) as ReplicationEnd;
+    return respondWith(reply, await clusters.preparer.endReplication(request));
   });
   server.onClusters('readTail', async (body, reply) => {
     if (isEmptyBody(body)) throw new BridgeError('bodyMissing');

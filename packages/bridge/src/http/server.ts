@@ -62,7 +62,13 @@ export interface Request {
 /** Responds by {@link respond} and its kind, or throws. */
 export type Handler = (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
 
-export type ClusterOperation = 'clusterStatus' | 'promoteCluster' | 'rejoinCluster' | 'prepareReplication' | 'readTail';
+export type ClusterOperation =
+  | 'clusterStatus'
+  | 'promoteCluster'
+  | 'rejoinCluster'
+  | 'prepareReplication'
+  | 'endReplication'
+  | 'readTail';
 export type ClusterHandler = (body: Buffer | undefined, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** What a bridge with several clusters asks of each request, and learns from it. */

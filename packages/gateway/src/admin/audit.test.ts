@@ -78,6 +78,11 @@ const CHANGES: Record<string, { path: string; options: AskOptions; what: string 
     options: { method: 'POST' },
     what: 'replication to cluster north prepared',
   },
+  endReplication: {
+    path: '/api/clusters/south/replication-ended',
+    options: { method: 'POST' },
+    what: 'the replication to cluster south has ended',
+  },
   // Changes nothing.
   checkConfig: { path: '/api/config/check', options: { method: 'POST', body: 'regions: 5' }, what: undefined },
 };

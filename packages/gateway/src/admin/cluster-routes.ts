@@ -1,5 +1,11 @@
 /** Routes about Kafka clusters: what they are, which one is to become active, which one may stand by again, and where replication to it begins. */
-import { KafkaClusters, Promoted, PromoteOptions, Rejoined } from '@causeway/protocol/admin/model.ts';
+import {
+  KafkaClusters,
+  Promoted,
+  PromoteOptions,
+  Rejoined,
+  ReplicationEndOptions,
+} from '@causeway/protocol/admin/model.ts';
 import {
   formatPromotion,
   PreparedReplication,
@@ -14,6 +20,7 @@ import {
   type AskOptions,
   askPreparation,
   askRejoin,
+  askReplicationEnd,
   askTail,
   type ClusterAnswer,
   type ClusterPeer,
@@ -94,6 +101,22 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     handler: (request) => prepare(request, options),
   });
+  app.post<OfCluster & { Body: ReplicationEndOptions }>('/api/clusters/:cluster/replication-ended', {
+    schema: {
+      operationId: 'endReplication',
+      summary:
+        'Says that MirrorMaker does not fill the active Kafka cluster any more, so that replication from it may begin: two directions at once copy each record for ever.',
+      params: ofCluster,
+      body: ReplicationEndOptions,
+      response: { 200: KafkaClusters },
+    },
+    config: { errors: [400, 404, 409, 415, 502] },
+    // Without a body it has ended since the last promotion.
+    preValidation: async (request) => {
+      request.body ??= {};
+    },
+    handler: (request) => endReplication(request, options),
+  });
   app.post<OfCluster & { Body: TailRequest }>('/api/clusters/:cluster/tail', {
     schema: {
       operationId: 'readTail',
@@ -152,6 +175,19 @@ async function prepare(
   assertKnown(options, cluster);
   request.change = `replication to cluster ${cluster} prepared`;
   return await askBridge(cluster, (peer, asking) => askPreparation(peer, request.body, asking), options);
+}
+
+async function endReplication(
+  request: FastifyRequest<OfCluster & { Body: ReplicationEndOptions }>,
+  options: ClusterRoutesOptions,
+): Promise<KafkaClusters> {
+  const { cluster } = request.params;
+  assertKnown(options, cluster);
+  const { promotion: number = options.clusters.promotion?.number ?? 0 } = request.body;
+  const ended = { promotion: { number, cluster }, by: `operator ${request.caller?.name ?? 'unknown'}` };
+  request.change = `the replication to cluster ${cluster} has ended`;
+  await askBridge(cluster, (peer, asking) => askReplicationEnd(peer, ended, asking), options);
+  return describe(options);
 }
 
 async function readTail(

@@ -50,6 +50,7 @@ export function describeClusters({ registry, clusters, statuses }: ClusterSource
     since: promoted?.at ?? (clusters.promotionCount > 0 ? at.toISOString() : null),
     reason: promoted?.reason ?? reason,
     by: promoted?.by ?? null,
+    isReplicationEnded: isCurrent ? status.isReplicationEnded : null,
     promoteAfterMs: settings.promoteAfterMs ?? null,
     awaited: snapshot.clusters?.awaited ?? null,
     waitingCount: clusters.waits.size,

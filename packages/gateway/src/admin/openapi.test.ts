@@ -1,5 +1,12 @@
 /** Every response of the admin API matches its OpenAPI document. */
-import { PREPARE_PATH, PROMOTE_PATH, REJOIN_PATH, TAIL_PATH } from '@causeway/protocol/clusters.ts';
+import {
+  PREPARE_PATH,
+  PROMOTE_PATH,
+  REJOIN_PATH,
+  REPLICATION_ENDED_PATH,
+  type ReplicationEnd,
+  TAIL_PATH,
+} from '@causeway/protocol/clusters.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -60,6 +67,10 @@ function respondAsBridge(others: UpstreamHandler): UpstreamHandler {
     } else if (request.url === PREPARE_PATH) {
       if (isFenced) answerJson({ error_code: 409, message: 'it does not stand by' }, 409)(request, response);
       else answerJson(PREPARED)(request, response);
+    } else if (request.url === REPLICATION_ENDED_PATH) {
+      const { number } = (JSON.parse(request.body) as ReplicationEnd).promotion;
+      if (number === promotion.number) answerJson({ promotion })(request, response);
+      else answerJson({ error_code: 409, message: 'it is not active by this promotion' }, 409)(request, response);
     } else if (request.url === TAIL_PATH) {
       if (isFenced) answerJson(TAIL)(request, response);
       else answerJson({ error_code: 409, message: 'in no final report' }, 409)(request, response);
@@ -107,6 +118,7 @@ test('all responses are as documented, and all documented statuses occur', async
   const rejoin = '/api/clusters/{cluster}/rejoin';
   const prepare = '/api/clusters/{cluster}/prepare';
   const tail = '/api/clusters/{cluster}/tail';
+  const ended = '/api/clusters/{cluster}/replication-ended';
   const answers: [string, string, AskOptions, number][] = [
     ['/healthy', '/healthy', {}, 200],
     ['/ready', '/ready', {}, 200],
@@ -151,6 +163,12 @@ test('all responses are as documented, and all documented statuses occur', async
     [rejoin, '/api/clusters/east/rejoin', { method: 'POST', body: '{}' }, 415],
     [rejoin, '/api/clusters/north/rejoin', { method: 'POST' }, 404],
     [rejoin, '/api/clusters/west/rejoin', { method: 'POST' }, 502],
+    [ended, '/api/clusters/east/replication-ended', { method: 'POST' }, 200],
+    [ended, '/api/clusters/east/replication-ended', post('{"promotion":7}'), 409],
+    [ended, '/api/clusters/east/replication-ended', post('{"promotion":-1}'), 400],
+    [ended, '/api/clusters/east/replication-ended', { method: 'POST', body: '{}' }, 415],
+    [ended, '/api/clusters/north/replication-ended', { method: 'POST' }, 404],
+    [ended, '/api/clusters/west/replication-ended', { method: 'POST' }, 502],
     [tail, '/api/clusters/east/tail', post(RANGE), 409],
     [tail, '/api/clusters/east/tail', post('{}'), 400],
     [tail, '/api/clusters/east/tail', { method: 'POST', body: RANGE }, 415],

@@ -68,6 +68,7 @@ function clusters(facts: Partial<KafkaClusters> = {}, west: Partial<KafkaCluster
     since: '2026-01-01T12:03:11.000Z',
     reason: 'the configuration says so',
     by: null,
+    isReplicationEnded: true,
     promoteAfterMs: null,
     awaited: null,
     waitingCount: 0,

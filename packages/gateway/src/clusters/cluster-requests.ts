@@ -14,7 +14,9 @@ import {
   PromotionSchema,
   parsePromotion,
   REJOIN_PATH,
+  REPLICATION_ENDED_PATH,
   type RejoinRequest,
+  type ReplicationEnd,
   TAIL_PATH,
   TailRecords,
   type TailRequest,
@@ -85,6 +87,17 @@ export function askPreparation(
   options: AskOptions,
 ): Promise<ClusterAnswer<PreparedReplication>> {
   return ask(peer, { method: 'POST', path: PREPARE_PATH, body: request, schema: PreparedReplication }, options);
+}
+
+const ReplicationEnded = Type.Object({ promotion: PromotionSchema });
+
+/** As {@link askStatus}. */
+export function askReplicationEnd(
+  peer: ClusterPeer,
+  request: ReplicationEnd,
+  options: AskOptions,
+): Promise<ClusterAnswer<Static<typeof ReplicationEnded>>> {
+  return ask(peer, { method: 'POST', path: REPLICATION_ENDED_PATH, body: request, schema: ReplicationEnded }, options);
 }
 
 /** As {@link askStatus}. */

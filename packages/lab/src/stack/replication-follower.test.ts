@@ -8,7 +8,15 @@ function status(cluster: string, text: string | undefined): ClusterStatus | unde
   if (text === undefined) return undefined;
   const [mode = '', promotion] = text.split(' ');
   const known = parsePromotion(promotion) ?? null;
-  return { cluster, mode: mode as ClusterMode, promotion: known, promoted: null, replication: null, reports: [] };
+  return {
+    cluster,
+    mode: mode as ClusterMode,
+    promotion: known,
+    promoted: null,
+    isReplicationEnded: false,
+    replication: null,
+    reports: [],
+  };
 }
 
 test.each<[string, string | undefined, string | undefined, string]>([

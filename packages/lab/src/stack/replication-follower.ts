@@ -10,7 +10,7 @@ import {
 import type { Dispatcher } from 'undici';
 import { LabError } from '../errors.ts';
 import { type ClusterPair, FIRST_ACTIVE, otherThan } from './cluster-pair.ts';
-import { askClusterStatus, prepareReplication } from './cluster-status.ts';
+import { askClusterStatus, endReplication, prepareReplication } from './cluster-status.ts';
 import { isRegionName, REGION_NAMES, type RegionName } from './regions.ts';
 
 const LOOK_EVERY_MS = 200;
@@ -131,12 +131,23 @@ export class ReplicationFollower {
     this.#last = await this.#ask();
     const isRunning = pair.replication.direction !== undefined;
     const step = decideReplication({ source: this.#source, isRunning }, this.#last);
-    if (step.kind === 'stop') await pair.replication.stop();
+    if (step.kind !== 'keep') await pair.replication.stop();
+    await this.#noteEnd();
     if (step.kind !== 'turn' || !pair.isUp(otherThan(step.source))) return;
     const { source } = step;
     const { bridgeUrls, agent, secret } = this.#options;
     const prepare = (): Promise<void> => prepareReplication(bridgeUrls[otherThan(source)], { agent, secret });
     await pair.replication.turn(pair.direction(source), prepare, this.#closed.signal);
     this.#source = source;
+  }
+
+  /** Says that MirrorMaker does not fill the promoted cluster any more, as the program beside that does outside the lab. */
+  async #noteEnd(): Promise<void> {
+    const { pair, bridgeUrls, agent, secret } = this.#options;
+    const { active } = this;
+    if (active === undefined || pair.replication.direction?.target.name === active) return;
+    const { mode, promotion = null, isReplicationEnded } = this.#last[active] ?? {};
+    if (mode !== 'active' || promotion === null || isReplicationEnded === true) return;
+    await endReplication(bridgeUrls[active], promotion, { agent, secret });
   }
 }

@@ -10,6 +10,8 @@ import type { Prepare, Replicator } from '../replicator.ts';
  */
 const GRACE_MS = 2_000;
 const CLOSING_GRACE_MS = 15_000;
+/** Reads from a pipe that this program never writes to: its end is that of the program, also by SIGKILL. */
+const GUARD = 'cat >/dev/null; kill -s KILL -- "-$0"';
 const RESTART_MIN_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
 
@@ -33,6 +35,8 @@ export interface MirrorProcessOptions {
 
 interface Running {
   child: ChildProcess;
+  /** Kills the group of the child when this program has died without it: a MirrorMaker that no program stops would copy against the next direction. */
+  guard: ChildProcess;
   source: string;
   startedAtMs: number;
   /** Settles when it has ended. */
@@ -98,7 +102,8 @@ export class MirrorProcess implements Replicator {
     const ended = once(child, 'exit').then(([code, by]: (number | string | null)[]) => {
       this.#onEnd(running, by === null ? `exit code ${code}` : `signal ${by}`);
     });
-    const running: Running = { child, source, startedAtMs: now(), ended, isStopping: false };
+    const guard = startGuard(child);
+    const running: Running = { child, guard, source, startedAtMs: now(), ended, isStopping: false };
     this.#running = running;
     onEvent({ type: 'started', source, pid: child.pid ?? 0 });
   }
@@ -109,6 +114,8 @@ export class MirrorProcess implements Replicator {
     this.#running = undefined;
     // What it has started must not outlive it.
     signal(running.child, 'SIGKILL');
+    // By now, another process may get its number.
+    running.guard.kill('SIGKILL');
     if (isStopping) {
       this.#pauseMs = 0;
       onEvent({ type: 'stopped', source });
@@ -125,6 +132,15 @@ export class MirrorProcess implements Replicator {
     this.#startsAtMs = now() + this.#pauseMs;
     return this.#pauseMs;
   }
+}
+
+function startGuard({ pid = 0 }: ChildProcess): ChildProcess {
+  // Not in the group of this program: a terminal's Ctrl-C is for that, which stops MirrorMaker in good order.
+  const guard = spawn('sh', ['-c', GUARD, String(pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  // A machine without a shell has no guard.
+  guard.on('error', () => {});
+  guard.unref();
+  return guard;
 }
 
 /** To the whole group of the process, if any of it is left. */

@@ -209,6 +209,12 @@ export const KafkaClusters = Type.Object(
     since: Nullable(Time('When it became active; null while unknown.')),
     reason: Type.String({ description: 'Why it is active.' }),
     by: Nullable(Type.String({ description: 'Who promoted it; null while unknown.' })),
+    isReplicationEnded: Nullable(
+      Type.Boolean({
+        description:
+          'Whether MirrorMaker has stopped filling the active cluster since its promotion, so that replication from it may begin; null while unknown.',
+      }),
+    ),
     promoteAfterMs: Nullable(Count('As configured; null: only operators promote.')),
     awaited: Nullable(
       OneOf(
@@ -236,6 +242,17 @@ export const PromoteOptions = Type.Object(
   { $id: 'PromoteOptions', ...Closed },
 );
 export type PromoteOptions = Static<typeof PromoteOptions>;
+
+/** Body of the end of a replication. */
+export const ReplicationEndOptions = Type.Object(
+  {
+    promotion: Type.Optional(
+      Count('The number of the promotion since which it has ended. Default: that of the active cluster.'),
+    ),
+  },
+  { $id: 'ReplicationEndOptions', ...Closed },
+);
+export type ReplicationEndOptions = Static<typeof ReplicationEndOptions>;
 
 /** Response to a promotion: what the bridge says, and the clusters afterwards. */
 export const Promoted = Type.Object(

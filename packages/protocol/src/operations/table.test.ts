@@ -80,6 +80,7 @@ test('internal operations have the paths that other versions use', () => {
     { internal: 'promoteCluster', method: 'POST', path: '/causeway-clusters/promote' },
     { internal: 'rejoinCluster', method: 'POST', path: '/causeway-clusters/rejoin' },
     { internal: 'prepareReplication', method: 'POST', path: '/causeway-clusters/prepare' },
+    { internal: 'endReplication', method: 'POST', path: '/causeway-clusters/replication-ended' },
     { internal: 'readTail', method: 'POST', path: '/causeway-clusters/tail' },
   ]);
 });

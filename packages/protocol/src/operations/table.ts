@@ -3,7 +3,14 @@
  * the OpenAPI document read it. To add an operation, add an entry to the file of its kind beside this one, and a handler to the
  * bridge.
  */
-import { CLUSTERS_PATH, PREPARE_PATH, PROMOTE_PATH, REJOIN_PATH, TAIL_PATH } from '../clusters.ts';
+import {
+  CLUSTERS_PATH,
+  PREPARE_PATH,
+  PROMOTE_PATH,
+  REJOIN_PATH,
+  REPLICATION_ENDED_PATH,
+  TAIL_PATH,
+} from '../clusters.ts';
 import { DELIVERED_PATH, SESSIONS_PATH } from '../routing.ts';
 import { CONSUMER_OPERATIONS } from './consumers.ts';
 import type { Method, OperationEntry, RetryClass, Right } from './operation.ts';
@@ -72,11 +79,12 @@ export const INTERNAL_OPERATIONS = [
   },
   /** Lists the consumers of a bridge, for gateways that send `causeway-operator`; query `filter`, `limit`. */
   { internal: 'listSessions', method: 'GET', path: SESSIONS_PATH },
-  /** Of the bridge's Kafka cluster, for gateways that send `causeway-operator`, as are the next four. */
+  /** Of the bridge's Kafka cluster, for gateways that send `causeway-operator`, as are the next five. */
   { internal: 'clusterStatus', method: 'GET', path: CLUSTERS_PATH },
   { internal: 'promoteCluster', method: 'POST', path: PROMOTE_PATH },
   { internal: 'rejoinCluster', method: 'POST', path: REJOIN_PATH },
   { internal: 'prepareReplication', method: 'POST', path: PREPARE_PATH },
+  { internal: 'endReplication', method: 'POST', path: REPLICATION_ENDED_PATH },
   { internal: 'readTail', method: 'POST', path: TAIL_PATH },
 ] as const satisfies readonly { internal: string; method: Method; path: string }[];
 
@@ -85,6 +93,7 @@ const CLUSTER_OPERATIONS: ReadonlySet<InternalOperation> = new Set([
   'promoteCluster',
   'rejoinCluster',
   'prepareReplication',
+  'endReplication',
   'readTail',
 ]);
 

@@ -7,6 +7,7 @@ export const USAGE = `Usage: npm run clusters -- [list]
        npm run clusters -- rejoin CLUSTER [--save FILE | --discard | --peer-gone]
        npm run clusters -- save CLUSTER --save FILE
        npm run clusters -- prepare CLUSTER [--json]
+       npm run clusters -- replication-ended CLUSTER
 
 list      which Kafka cluster is active, since when and why, and what a loss of it would cost
 promote   makes CLUSTER the active one, without a loss while both are alive
@@ -14,6 +15,9 @@ rejoin    lets a cluster that was lost and came back stand by; first saves the r
 save      saves those records, also after it has rejoined
 prepare   after a promotion, lets MirrorMaker, which must not run, begin to fill CLUSTER behind what that has already;
           npm run mirror-maker does it by itself
+replication-ended
+          says that MirrorMaker does not fill CLUSTER any more, which was promoted: for npm run mirror-maker beside the other
+          cluster, if the one beside CLUSTER does not run, which says it by itself
 
   --force        promote although records that were not replicated are lost
   --save FILE    a new file for the records: a line of JSON for each, keys and values in base64
@@ -28,7 +32,7 @@ prepare   after a promotion, lets MirrorMaker, which must not run, begin to fill
 
 Exit code: 0 done, 1 refused or failed, 2 wrong arguments.`;
 
-const COMMANDS = ['list', 'promote', 'rejoin', 'save', 'prepare'] as const;
+const COMMANDS = ['list', 'promote', 'rejoin', 'save', 'prepare', 'replication-ended'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface ClusterArguments {

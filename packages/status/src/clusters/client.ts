@@ -34,6 +34,11 @@ export class ClustersClient {
     return (await this.#ask('POST', `${pathOf(cluster)}/prepare`, { dryRun })) as PreparedReplication;
   }
 
+  /** `promotion`: the number of the one since which MirrorMaker does not fill the cluster; `undefined`: the last one. */
+  async endReplication(cluster: string, promotion: number | undefined): Promise<KafkaClusters> {
+    return (await this.#ask('POST', `${pathOf(cluster)}/replication-ended`, { promotion })) as KafkaClusters;
+  }
+
   async readTail(cluster: string, range: TailRequest): Promise<TailRecords> {
     return (await this.#ask('POST', `${pathOf(cluster)}/tail`, range)) as TailRecords;
   }

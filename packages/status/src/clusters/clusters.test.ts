@@ -11,6 +11,7 @@ import {
   type LossReport,
   PREPARE_PATH,
   REJOIN_PATH,
+  REPLICATION_ENDED_PATH,
   TAIL_PATH,
   type TailRecord,
   type TailRequest,
@@ -78,11 +79,13 @@ async function lostEast(): Promise<{ url: string; east: ClusterBridge; requests:
   const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
   const requests: TailRequest[] = [];
   let isRejoined = false;
+  let isEnded = false;
   const status = (cluster: string): ClusterStatus => ({
     cluster,
     mode: cluster === 'east' ? 'fenced' : 'active',
     promotion: PROMOTION,
     promoted: null,
+    isReplicationEnded: isEnded,
     replication: cluster === 'east' && isRejoined ? REPLICATION : null,
     reports: [REPORT],
   });
@@ -96,6 +99,9 @@ async function lostEast(): Promise<{ url: string; east: ClusterBridge; requests:
       else if (request.url === REJOIN_PATH) {
         isRejoined = true;
         answer({ promotion: PROMOTION, report: REPORT });
+      } else if (request.url === REPLICATION_ENDED_PATH) {
+        isEnded = true;
+        answer({ promotion: PROMOTION });
       } else if (request.url === PREPARE_PATH) answer(PREPARED);
       else if (request.url === TAIL_PATH) {
         const range = JSON.parse(request.body) as TailRequest;
@@ -158,6 +164,21 @@ test('where MirrorMaker begins is written, or printed as Kafka Connect takes it'
   });
 });
 
+test('an operator says that MirrorMaker has stopped, for a program that does not run', async () => {
+  const { url } = await lostEast();
+  const isEnded = async () => {
+    const { body } = await ask(`${url}/api/clusters`);
+    return (body as { isReplicationEnded: boolean | null }).isReplicationEnded;
+  };
+  await until('the gateway knows that it has not', async () => (await isEnded()) === false);
+  expect(await run('replication-ended', 'west', '--url', url)).toEqual({
+    code: 0,
+    stdout: 'Replication from west may begin.\n',
+    stderr: '',
+  });
+  await until('the gateway knows', async () => (await isEnded()) === true);
+});
+
 test('what a gateway refuses is said in its words', async () => {
   const { url } = await lostEast();
   const unknown = await run('promote', 'north', '--url', url);
@@ -172,7 +193,7 @@ test('what a gateway refuses is said in its words', async () => {
 });
 
 test.each([
-  [['demote', 'east'], 'demote is not one of list, promote, rejoin, save, prepare'],
+  [['demote', 'east'], 'demote is not one of list, promote, rejoin, save, prepare, replication-ended'],
   [['list', 'east'], 'list shows all clusters, not east alone'],
   [['promote'], 'promote needs the name of a cluster'],
   [['promote', 'east', 'west'], 'west is one argument too many'],
@@ -183,6 +204,7 @@ test.each([
   [['rejoin', 'east', '--discard', '--save', 'f'], '--save and --discard exclude each other'],
   [['promote', 'east', '--save', 'f'], '--save is for rejoin and save'],
   [['save', 'east'], 'save needs --save FILE'],
+  [['replication-ended'], 'replication-ended needs the name of a cluster'],
   [['prepare'], 'prepare needs the name of a cluster'],
   [['rejoin', 'east', '--json'], '--json is for prepare'],
   [['--url', 'east'], '--url east is not a URL such as http://127.0.0.1:8081'],

@@ -46,6 +46,9 @@ async function run({
       return promotedLines(await client.promote(cluster, isForced));
     case 'save':
       return [await save(client, await finalReport(client, cluster), path)];
+    case 'replication-ended':
+      await client.endReplication(cluster, undefined);
+      return [`Replication from ${cluster} may begin.`];
     case 'prepare':
       return preparedLines(await client.prepare(cluster, isJson), isJson);
     case 'rejoin': {
@@ -75,8 +78,10 @@ async function run({
 /** Whether the replication to a cluster that has just rejoined runs, as soon as it does. */
 async function replicationLine(client: ClustersClient, cluster: string, active: string): Promise<string> {
   const deadlineMs = performance.now() + REPLICATION_TIMEOUT_MS;
+  let isEnded: boolean | null = null;
   while (performance.now() < deadlineMs) {
-    const { members } = await client.list();
+    const { members, isReplicationEnded } = await client.list();
+    isEnded = isReplicationEnded;
     const { replication = null } = members.find(({ name }) => name === cluster) ?? {};
     if (
       replication !== null &&
@@ -86,6 +91,9 @@ async function replicationLine(client: ClustersClient, cluster: string, active: 
     )
       return `It has everything that ${active} has: the replication runs.`;
     await delay(LOOK_EVERY_MS);
+  }
+  if (isEnded === false) {
+    return `MirrorMaker may still fill ${active}: npm run mirror-maker beside it says when that has ended. If it does not run, stop MirrorMaker, then: npm run clusters -- replication-ended ${active}. Replication to ${cluster} begins after that.`;
   }
   return `The replication from ${active} to it does not run, or is behind. Without npm run mirror-maker: npm run clusters -- prepare ${cluster}, then start MirrorMaker in this direction (docs/disaster-recovery.md).`;
 }
