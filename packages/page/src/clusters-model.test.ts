@@ -44,6 +44,22 @@ test.each<[object, object]>([
   expect(conditionOfCluster({ ...west, ...change }, clusters)).toMatchObject(expected);
 });
 
+test.each([
+  [false, 40, 'MirrorMaker may still fill east, so nothing fills this one'],
+  // Other programs than ours turn MirrorMaker and report nothing.
+  [false, 2, undefined],
+  [true, 40, undefined],
+  [null, 40, undefined],
+])(
+  'with the end of the old direction reported: %s, and %i s behind, the standby says why: %s',
+  (isReplicationEnded, seconds, why) => {
+    const { clusters, west } = twoClusters();
+    const late = { ...west, replication: replicationOf('east', 'west', { records: 5, seconds }) };
+    const { reason } = conditionOfCluster(late, { ...clusters, isReplicationEnded });
+    expect(reason).toEqual(why === undefined ? '' : expect.stringContaining(why));
+  },
+);
+
 const LAG = { records: 12, seconds: 0.44 };
 test.each<[string, { east?: object; west?: object }, object, string]>([
   ['measured by the standby', {}, { kind: 'measured', status: LAG }, '12 records, 0.4 s, as last measured'],

@@ -4,7 +4,8 @@ import type { LossReport, ReplicationStatus } from '@causeway/protocol/clusters.
 import { formatDuration, plural } from './format.ts';
 import type { Condition } from './marks.ts';
 
-export function conditionOfCluster(cluster: KafkaCluster, { active, since, promotion }: KafkaClusters): Condition {
+export function conditionOfCluster(cluster: KafkaCluster, clusters: KafkaClusters): Condition {
+  const { active, since, promotion } = clusters;
   const { mode, canServe, isActive, problem } = cluster;
   const reason = problem ?? '';
   if (isActive) {
@@ -23,10 +24,18 @@ export function conditionOfCluster(cluster: KafkaCluster, { active, since, promo
   if (mode === 'fenced') {
     return { mark: 'down', words: 'fenced', since: null, reason: `It may have records that ${active} lacks.` };
   }
-  if (mode === 'standby') return { mark: 'drained', words: 'standby', since: null, reason };
+  if (mode === 'standby') {
+    return { mark: 'drained', words: 'standby', since: null, reason: reason || waitForEnd(cluster, clusters) };
+  }
   if (mode === 'unknown') return { mark: 'unknown', words: 'unknown', since: null, reason };
   const other = `Its bridges have not learned of promotion ${promotion} yet.`;
   return { mark: 'degraded', words: mode, since: null, reason: reason || other };
+}
+
+/** Why replication may not have begun after a promotion. */
+function waitForEnd({ replication }: KafkaCluster, { active, isReplicationEnded }: KafkaClusters): string {
+  if (isReplicationEnded !== false || replication === null || !isLate(replication)) return '';
+  return `MirrorMaker may still fill ${active}, so nothing fills this one: npm run mirror-maker beside ${active} reports when that has ended.`;
 }
 
 const NO_REGION = 'No region of it can serve';

@@ -23,7 +23,7 @@ function twoClusters() {
 }
 
 test('clusters are shown with mode, since when and why, and what would be lost now', () => {
-  const { system, west, east, linesOf } = twoClusters();
+  const { system, clusters, west, east, linesOf } = twoClusters();
   const lines = linesOf();
   expect(lines).toEqual([
     'cluster     east ● active   regions: east',
@@ -45,6 +45,13 @@ test('clusters are shown with mode, since when and why, and what would be lost n
   expect(linesOf().at(-1)).toBe('YELLOW   lacks an unknown number of records of east: no offset syncs');
   west.replication = replicationOf('east', 'west');
   expect(linesOf().at(-1)).toBe('  lacks nothing of east: RPO');
+  clusters.isReplicationEnded = false;
+  expect(linesOf().at(-1)).toBe('  lacks nothing of east: RPO');
+  west.replication = replicationOf('east', 'west', { records: 3, seconds: 31 });
+  expect(linesOf().slice(-2)).toEqual([
+    '  lacks 3 records, 31 s of east: RPO',
+    'YELLOW   MirrorMaker may still fill east; when it has stopped: npm run clusters -- replication-ended east',
+  ]);
   system.clusters = null;
   expect(linesOf()).toEqual([]);
 });

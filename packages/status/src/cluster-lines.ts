@@ -71,7 +71,7 @@ function whyLines({ isActive, promoted }: KafkaCluster, clusters: KafkaClusters,
 /** What replication lacks: measured by the standby, or by the active one while the standby reports nothing. */
 function lagLines(
   cluster: KafkaCluster,
-  { active, members }: KafkaClusters,
+  { active, members, isReplicationEnded }: KafkaClusters,
   { at, paint }: { at: string; paint: Paint },
 ): string[] {
   if (cluster.isActive || cluster.mode === 'fenced') return [];
@@ -86,7 +86,9 @@ function lagLines(
     const topics = replication.topics.slice(0, SHOWN_TOPICS).map(({ topic, records }) => `${topic} ${records}`);
     const which =
       topics.length === 0 ? '' : ` (${topics.join(', ')}${replication.topics.length > topics.length ? ', …' : ''})`;
-    return [`  lacks ${lag(replication)} of ${active}${which}: RPO`];
+    const isWaiting = isReplicationEnded === false && replication.records > 0 && replication.seconds > LATE_SECONDS;
+    const why = `  MirrorMaker may still fill ${active}; when it has stopped: npm run clusters -- replication-ended ${active}`;
+    return [`  lacks ${lag(replication)} of ${active}${which}: RPO`, ...(isWaiting ? [paint('yellow', why)] : [])];
   }
   const [last] = reports;
   const why = last?.why ?? cluster.problem ?? 'no bridge measures it';
@@ -102,6 +104,8 @@ function lagLines(
   ];
 }
 
+/** As the alert on it: replication takes a second or two. */
+const LATE_SECONDS = 30;
 const SHOWN_TOPICS = 5;
 const SHOWN_RANGES = 10;
 
