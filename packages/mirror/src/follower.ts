@@ -49,8 +49,7 @@ export class Follower {
   async #look(): Promise<void> {
     const { target, gateways, replicator, log } = this.#options;
     try {
-      const clusters = await gateways.list();
-      this.#assertCurrent(clusters);
+      const clusters = await gateways.list((answer) => this.#assertCurrent(answer));
       const decision = decide(target, clusters);
       switch (decision.kind) {
         case 'run':
@@ -78,7 +77,7 @@ export class Follower {
   #assertCurrent({ promotion: number, active: cluster }: KafkaClusters): void {
     const promotion = { number, cluster };
     if (this.#highest !== undefined && comparePromotions(promotion, this.#highest) < 0) {
-      throw new Error(`The gateway does not know yet that ${this.#highest.cluster} was promoted`);
+      throw new Error(`A gateway does not know yet that ${this.#highest.cluster} was promoted.`);
     }
     this.#highest = promotion;
   }

@@ -18,9 +18,13 @@ export class Gateways {
     this.#gateways = gateways;
   }
 
-  /** Errors: `Error` with what each gateway said, here as below. */
-  list(): Promise<KafkaClusters> {
-    return this.#ask(LIST_TIMEOUT_MS, (client) => client.list());
+  /** `check` throws for an answer that does not count: then the next gateway is asked. Errors: `Error` with what each gateway said, here as below. */
+  list(check: (clusters: KafkaClusters) => void): Promise<KafkaClusters> {
+    return this.#ask(LIST_TIMEOUT_MS, async (client) => {
+      const clusters = await client.list();
+      check(clusters);
+      return clusters;
+    });
   }
 
   prepare(target: string, { dryRun }: { dryRun: boolean }): Promise<PreparedReplication> {

@@ -11,7 +11,7 @@ import type { Prepare, Replicator } from '../replicator.ts';
 const GRACE_MS = 2_000;
 const CLOSING_GRACE_MS = 15_000;
 /** Reads from a pipe that this program never writes to: its end is that of the program, also by SIGKILL. */
-const GUARD = 'cat >/dev/null; kill -s KILL -- "-$0"';
+const GUARD = 'read -r _; kill -s KILL -- "-$0"';
 const RESTART_MIN_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
 
