@@ -46,6 +46,12 @@ test.each([['light', 1280], ['dark', 390], ...FOR_SCREENSHOTS] as const)(
     };
     await page.getByText('2 topics behind').click();
     await check('lag');
+    opened.clusters.isReplicationEnded = false;
+    opened.west.replication = replicationOf('east', 'west', { records: 900, seconds: 45 });
+    fixture.tell({});
+    await page.getByText('MirrorMaker may still fill east').waitFor();
+    await check('late');
+    opened.clusters.isReplicationEnded = true;
     loseEast(system, opened);
     fixture.tell({});
     await page.locator('[data-loss="2"]').waitFor();
