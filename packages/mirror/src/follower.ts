@@ -20,8 +20,9 @@ export class Follower {
   #running: Promise<void> | undefined;
   /** The highest promotion that a gateway has reported. */
   #highest: Promotion | undefined;
-  /** What was logged last: a state is reported once. */
+  /** What was logged last: a state is reported once, and so is a failure. */
   #reported = '';
+  #failure = '';
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -56,21 +57,31 @@ export class Follower {
           if (await replicator.run(decision.source)) {
             this.#report(`run ${decision.source}`, () => log.info({ source: decision.source }, 'MirrorMaker runs'));
           }
-          return;
+          break;
         case 'stop':
           if (await replicator.stop()) {
             const { reason, isToReport } = decision;
             this.#report(`stop ${reason}`, () => log.info({ reason }, 'MirrorMaker does not run'));
             if (isToReport) await gateways.endReplication(target, clusters.promotion);
           }
-          return;
+          break;
         case 'keep':
           this.#report(decision.reason, () => log.info({ reason: decision.reason }, 'nothing is changed'));
       }
+      this.#noteFailure('');
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#report(reason, () => log.warn({ reason }, 'nothing is changed'));
+      this.#noteFailure(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** `reason` is empty when nothing failed. */
+  #noteFailure(reason: string): void {
+    const { log } = this.#options;
+    const before = this.#failure;
+    if (reason === before) return;
+    this.#failure = reason;
+    if (reason === '') log.info({ reason: before }, 'recovered');
+    else log.warn({ reason }, 'failed, and tried again');
   }
 
   /** A gateway that has yet to learn of a promotion would turn the direction back. Errors: `Error` for one. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import type { KafkaClusters } from '@causeway/protocol/admin/model.ts';
 import {
   CLUSTER_HEADER,
   CLUSTERS_PATH,
@@ -16,6 +17,7 @@ import {
   REPLICATION_ENDED_PATH,
 } from '@causeway/protocol/clusters.ts';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { ask } from '../../../test/harness/admin.ts';
 import { TEST_TOKEN } from '../../../test/harness/gateway.ts';
 import { unique } from '../../../test/harness/kafka-view.ts';
 import { until } from '../../../test/harness/until.ts';
@@ -131,23 +133,26 @@ async function untilGone({ pid, child }: Start): Promise<void> {
 }
 
 /** A bridge of the cluster says whether MirrorMaker has stopped filling it, and takes note of it. */
-function ending(bridge: ClusterBridge, isEnded: boolean): { isEnded: boolean; notes: unknown[] } {
-  const state = { isEnded, notes: [] as unknown[] };
+function ending(
+  bridge: ClusterBridge,
+  isEnded: boolean,
+): { isEnded: boolean; notes: unknown[]; refusal: string | undefined } {
+  const state = { isEnded, notes: [] as unknown[], refusal: undefined as string | undefined };
   const others = bridge.handle;
   bridge.handle = (request, response) => {
     const { [CLUSTER_HEADER]: mode, [PROMOTION_HEADER]: highest } = bridge.clusterHeaders ?? {};
     const promotion = parsePromotion(highest);
-    const answer = (body: object): void => {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const answer = (body: object, status = 200): void => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
     if (request.url === CLUSTERS_PATH) {
       const { isEnded: isReplicationEnded } = state;
       const rest = { promoted: null, isReplicationEnded, replication: null, reports: [] };
       answer({ ...parseClusterMode(mode), promotion, ...rest });
     } else if (request.url === REPLICATION_ENDED_PATH) {
-      state.isEnded = true;
       state.notes.push(JSON.parse(request.body));
-      answer({ promotion });
+      state.isEnded = state.refusal === undefined;
+      answer(state.isEnded ? { promotion } : { error_code: 409, message: state.refusal }, state.isEnded ? 200 : 409);
     } else others(request, response);
   };
   return state;
@@ -183,7 +188,7 @@ test('MirrorMaker runs while another cluster is active and this one stands by, a
   const inWest = ending(west, false);
   bridge.refusal = 'its log cannot be read';
   const program = new Program([gw.adminUrl]);
-  await program.untilLogged({ msg: 'nothing is changed', reason: bridge.refusal });
+  await program.untilLogged({ msg: 'failed, and tried again', reason: bridge.refusal });
   await until('it asks again', () => bridge.requests > 2);
   expect(program.starts).toEqual([]);
   bridge.refusal = undefined;
@@ -262,7 +267,7 @@ test('a command that cannot be started is reported, and tried again', async () =
   ending(east, true);
   const program = new Program([gw.adminUrl], () => ['/no/such/command', '{source}']);
   await program.untilLogged({
-    msg: 'nothing is changed',
+    msg: 'failed, and tried again',
     reason: expect.stringContaining('/no/such/command cannot be started'),
   });
   await until('it is tried again', () => bridge.requests > 1);
@@ -299,4 +304,26 @@ test('a gateway that has yet to learn of a promotion does not turn the direction
   last?.east.become('active', '3;east');
   last?.west.become('standby', '3;east');
   expect(await program.nthStart(2)).toMatchObject({ source: 'east' });
+});
+
+test('what fails again and again is logged once, and so is its end', async () => {
+  const { east, west, gw } = await eastAndWest({ admin: { port: 0, token: TEST_TOKEN } });
+  ending(east, true);
+  const inWest = ending(west, false);
+  inWest.refusal = 'its log cannot be written';
+  east.become('standby', '2;west');
+  west.become('active', '2;west');
+  await until('the gateway knows it', async () => {
+    const { active, members } = (await ask(`${gw.adminUrl}/api/clusters`)).body as KafkaClusters;
+    return active === 'west' && members.find(({ name }) => name === 'west')?.mode === 'active';
+  });
+  const program = new Program([gw.adminUrl]);
+  await until('it reports the end again and again', () => inWest.notes.length > 4);
+  inWest.refusal = undefined;
+  await program.untilLogged({ msg: 'recovered', reason: 'its log cannot be written' });
+  expect(program.log.map(({ msg, reason }) => [msg, reason])).toEqual([
+    ['MirrorMaker does not run', 'west is active'],
+    ['failed, and tried again', 'its log cannot be written'],
+    ['recovered', 'its log cannot be written'],
+  ]);
 });

@@ -64,7 +64,10 @@ export class ClustersClient {
       throw new Error(noResponse(url, error, this.#timeoutMs), { cause: error });
     }
     if (answer.ok) return JSON.parse(text, withoutControls);
-    throw new Error(messageOf(text) ?? `The gateway at ${url} responded with ${answer.status}`);
+    const message = messageOf(text) ?? `The gateway at ${url} responded with ${answer.status}`;
+    throw new Error(
+      answer.status === 401 ? `${message} Give ${url} a token: --token, or CAUSEWAY_ADMIN_TOKEN.` : message,
+    );
   }
 }
 

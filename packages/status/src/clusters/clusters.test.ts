@@ -187,6 +187,9 @@ test('what a gateway refuses is said in its words', async () => {
     stdout: '',
     stderr: 'There is no Kafka cluster north (known: east, west).\n',
   });
+  const stranger = await run('promote', 'west', '--url', url, '--token', 'wrong');
+  expect(stranger).toMatchObject({ code: 1, stdout: '' });
+  expect(stranger.stderr).toContain(`Give ${url} a token: --token, or CAUSEWAY_ADMIN_TOKEN.`);
   const silent = await run('list', '--url', 'http://127.0.0.1:1');
   expect(silent).toMatchObject({ code: 1, stdout: '' });
   expect(silent.stderr).toContain('No gateway responds at http://127.0.0.1:1');
