@@ -33,13 +33,12 @@ export function decide(
         reason: `MirrorMaker may still fill ${active}: npm run mirror-maker beside it, or npm run clusters -- replication-ended ${active}, says when that has ended`,
       };
     case 'active':
+    case 'pausing':
       return {
         kind: 'stop',
-        isToReport: active === target && isReplicationEnded === false,
+        isToReport: mode === 'active' && active === target && isReplicationEnded === false,
         reason: `${target} is active`,
       };
-    case 'pausing':
-      return { kind: 'stop', isToReport: false, reason: `${target} is active` };
     case 'fenced':
       return { kind: 'stop', isToReport: false, reason: `${target} is fenced until an operator lets it rejoin` };
     default:

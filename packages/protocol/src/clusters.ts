@@ -23,6 +23,11 @@ export function comparePromotions(a: Promotion, b: Promotion): number {
   return a.cluster < b.cluster ? -1 : 1;
 }
 
+/** Whether `a` and `b` are one promotion. */
+export function isSamePromotion(a: Promotion | undefined, b: Promotion | undefined): boolean {
+  return a !== undefined && b !== undefined && comparePromotions(a, b) === 0;
+}
+
 /** The higher one; `undefined` if neither is known. */
 export function highestPromotion(a: Promotion | undefined, b: Promotion | undefined): Promotion | undefined {
   if (a === undefined || b === undefined) return a ?? b;

@@ -1,5 +1,11 @@
 /** What a cluster's log says: the view of the rules, with what operators and the replication need to know of it. Pure. */
-import { comparePromotions, type LossReport, type Promotion, type PromotionKind } from '@causeway/protocol/clusters.ts';
+import {
+  comparePromotions,
+  isSamePromotion,
+  type LossReport,
+  type Promotion,
+  type PromotionKind,
+} from '@causeway/protocol/clusters.ts';
 import type { ClusterFact, RecordNote, TopicPoint } from './log-records.ts';
 import { applyRecord, type ClusterView, EMPTY_VIEW } from './rules.ts';
 
@@ -42,13 +48,15 @@ const MAX_REPORTS = 10;
 export function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): ClusterFacts {
   switch (fact.kind) {
     case 'report': {
-      const others = facts.reports.filter(({ promotion }) => comparePromotions(promotion, fact.report.promotion) !== 0);
+      const others = facts.reports.filter(({ promotion }) => !isSamePromotion(promotion, fact.report.promotion));
       return { ...facts, reports: [fact.report, ...others].slice(0, MAX_REPORTS) };
     }
     case 'peerJoined':
-      return isOfLast(facts, fact) ? { ...facts, isPeerJoined: true } : facts;
+      return isSamePromotion(facts.promoted?.promotion, fact.promotion) ? { ...facts, isPeerJoined: true } : facts;
     case 'replicationEnded':
-      return isOfLast(facts, fact) ? { ...facts, isReplicationEnded: true } : facts;
+      return isSamePromotion(facts.promoted?.promotion, fact.promotion)
+        ? { ...facts, isReplicationEnded: true }
+        : facts;
     case 'promoting': {
       const { id, promotion } = fact;
       const isFirst = facts.promoting === undefined || comparePromotions(promotion, facts.promoting.promotion) > 0;
@@ -61,10 +69,6 @@ export function withFact(facts: ClusterFacts, fact: ClusterFact, name: string): 
     case 'rule':
       return withRecord(facts, fact, name);
   }
-}
-
-function isOfLast({ promoted }: ClusterFacts, { promotion }: { promotion: Promotion }): boolean {
-  return promoted !== undefined && comparePromotions(promoted.promotion, promotion) === 0;
 }
 
 function withRecord(facts: ClusterFacts, fact: Extract<ClusterFact, { kind: 'rule' }>, name: string): ClusterFacts {

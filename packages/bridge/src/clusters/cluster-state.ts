@@ -4,7 +4,6 @@
  */
 import {
   type ClusterMode,
-  comparePromotions,
   formatClusterMode,
   formatPromotion,
   highestPromotion,
@@ -304,9 +303,4 @@ export class ClusterState implements ClusterGate {
     });
     this.#peerCheck = check;
   }
-}
-
-/** Whether `a` and `b` are one promotion. */
-export function isSamePromotion(a: Promotion | undefined, b: Promotion | undefined): boolean {
-  return a !== undefined && b !== undefined && comparePromotions(a, b) === 0;
 }

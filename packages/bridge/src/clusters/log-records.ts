@@ -65,7 +65,12 @@ const EndOfPause = Type.Object({
 });
 const OfPromotion = Type.Object({
   ...Head,
-  kind: Type.Union([Type.Literal('follows'), Type.Literal('rejoined'), Type.Literal('peerJoined')]),
+  kind: Type.Union([
+    Type.Literal('follows'),
+    Type.Literal('rejoined'),
+    Type.Literal('peerJoined'),
+    Type.Literal('replicationEnded'),
+  ]),
   promotion: PromotionSchema,
 });
 const Promoting = Type.Object({
@@ -74,17 +79,12 @@ const Promoting = Type.Object({
   id: Type.String(),
   promotion: PromotionSchema,
 });
-const ReplicationEnded = Type.Object({
-  ...Head,
-  kind: Type.Literal('replicationEnded'),
-  promotion: PromotionSchema,
-});
 const Report = Type.Object({ ...Head, kind: Type.Literal('report'), report: LossReport });
 
 /** Where a topic ended when its cluster was promoted. */
 export type TopicPoint = Static<typeof Point>['topics'][number];
 
-const AnyRecord = Type.Union([Promoted, Promoting, Point, Pausing, EndOfPause, OfPromotion, ReplicationEnded, Report]);
+const AnyRecord = Type.Union([Promoted, Promoting, Point, Pausing, EndOfPause, OfPromotion, Report]);
 type AnyRecord = Static<typeof AnyRecord>;
 const check = Compile(AnyRecord);
 
@@ -151,9 +151,7 @@ export function decodeFact(value: Buffer): ClusterFact | undefined {
   }
 }
 
-function ruleRecord(
-  parsed: Exclude<AnyRecord, { kind: 'report' | 'point' | 'promoting' | 'replicationEnded' }>,
-): ClusterRecord {
+function ruleRecord(parsed: Exclude<AnyRecord, { kind: 'report' | 'point' | 'promoting' }>): ClusterRecord {
   switch (parsed.kind) {
     case 'promoted':
       return { kind: 'promoted', promotion: parsed.promotion, how: parsed.how, leaseMs: parsed.leaseMs };

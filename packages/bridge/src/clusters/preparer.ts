@@ -1,10 +1,16 @@
 /** The replication between clusters after a promotion: where MirrorMaker begins in the active one, and that it does not fill that any more. */
-import type { PreparedReplication, PrepareRequest, Promotion, ReplicationEnd } from '@causeway/protocol/clusters.ts';
+import {
+  isSamePromotion,
+  type PreparedReplication,
+  type PrepareRequest,
+  type Promotion,
+  type ReplicationEnd,
+} from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { Replication } from '../replication/replication.ts';
 import { startPositions } from '../replication/start-positions.ts';
-import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+import type { ClusterState } from './cluster-state.ts';
 
 export interface PreparerOptions {
   state: ClusterState;
@@ -53,7 +59,7 @@ export class Preparer {
     const limits = within(TIMEOUT_MS);
     await own.confirm(limits);
     const { promoted, isReplicationEnded } = own.facts;
-    if (mode !== 'active' || promoted === undefined || !isSamePromotion(promoted.promotion, promotion)) {
+    if (mode !== 'active' || !isSamePromotion(promoted?.promotion, promotion)) {
       throw this.#refused(`${self} is not active by promotion ${promotion.number} (${mode}): nothing is noted`);
     }
     if (!isReplicationEnded) {

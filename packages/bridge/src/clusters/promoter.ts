@@ -9,6 +9,7 @@ import {
   countLost,
   formatPromotion,
   isLossKnown,
+  isSamePromotion,
   type LossReport,
   type PromoteRequest,
   type PromoteResponse,
@@ -19,7 +20,7 @@ import { type Limits, remainingMs, within } from '../kafka/client/limits.ts';
 import type { PartitionOffset } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { ClusterLog } from './cluster-log.ts';
-import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+import type { ClusterState } from './cluster-state.ts';
 import type { RecordNote } from './log-records.ts';
 import { type ClusterRecord, type ClusterView, decidePromotion, leaseWaitMs } from './rules.ts';
 

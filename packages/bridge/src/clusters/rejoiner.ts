@@ -1,18 +1,19 @@
 /** Lets a fenced cluster stand by again: reports what it alone has, and writes that it follows. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type {
-  LossReport,
-  Promotion,
-  RejoinRequest,
-  TailRecord,
-  TailRecords,
-  TailRequest,
+import {
+  isSamePromotion,
+  type LossReport,
+  type Promotion,
+  type RejoinRequest,
+  type TailRecord,
+  type TailRecords,
+  type TailRequest,
 } from '@causeway/protocol/clusters.ts';
 import { BridgeError } from '../errors.ts';
 import { within } from '../kafka/client/limits.ts';
 import type { StoredRecord } from '../records.ts';
 import type { Replication } from '../replication/replication.ts';
-import { type ClusterState, isSamePromotion } from './cluster-state.ts';
+import type { ClusterState } from './cluster-state.ts';
 import { leaseWaitMs } from './rules.ts';
 
 export interface RejoinerOptions {

@@ -19,6 +19,7 @@
 import {
   type ClusterMode,
   comparePromotions,
+  isSamePromotion,
   type Promotion,
   type PromotionKind,
 } from '@causeway/protocol/clusters.ts';
@@ -81,9 +82,7 @@ export function applyRecord(view: ClusterView, record: ClusterRecord, self: stri
       return { ...view, mode, highest: promotion, pausing: undefined };
     }
     case 'rejoined':
-      return view.mode === 'fenced' &&
-        view.highest !== undefined &&
-        comparePromotions(record.promotion, view.highest) === 0
+      return view.mode === 'fenced' && isSamePromotion(record.promotion, view.highest)
         ? { ...view, mode: 'standby' }
         : view;
   }

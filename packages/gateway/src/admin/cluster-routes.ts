@@ -65,9 +65,7 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     config: { errors: [400, 404, 409, 415] },
     // Without a body nothing is forced.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    preValidation: acceptNoBody,
     handler: (request) => promote(request, options),
   });
   app.post<OfCluster & { Body: RejoinRequest }>('/api/clusters/:cluster/rejoin', {
@@ -80,9 +78,7 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     config: { errors: [400, 404, 409, 415, 502] },
     // Without a body a report is needed.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    preValidation: acceptNoBody,
     handler: (request) => rejoin(request, options),
   });
   app.post<OfCluster & { Body: PrepareRequest }>('/api/clusters/:cluster/prepare', {
@@ -96,9 +92,7 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     config: { errors: [400, 404, 409, 415, 502] },
     // Without a body the positions are written.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    preValidation: acceptNoBody,
     handler: (request) => prepare(request, options),
   });
   app.post<OfCluster & { Body: ReplicationEndOptions }>('/api/clusters/:cluster/replication-ended', {
@@ -112,9 +106,7 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     },
     config: { errors: [400, 404, 409, 415, 502] },
     // Without a body it has ended since the last promotion.
-    preValidation: async (request) => {
-      request.body ??= {};
-    },
+    preValidation: acceptNoBody,
     handler: (request) => endReplication(request, options),
   });
   app.post<OfCluster & { Body: TailRequest }>('/api/clusters/:cluster/tail', {
@@ -128,6 +120,11 @@ export function addClusterRoutes(app: FastifyInstance, options: ClusterRoutesOpt
     config: { errors: [400, 404, 409, 415, 502] },
     handler: (request) => readTail(request, options),
   });
+}
+
+/** An omitted body is an empty one. */
+async function acceptNoBody(request: FastifyRequest): Promise<void> {
+  request.body ??= {};
 }
 
 async function promote(
